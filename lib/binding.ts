@@ -1,0 +1,141 @@
+import path from "node:path";
+import load from "node-gyp-build";
+
+/** What a file of `native/` exports, typed. Nothing of it shows through `index.ts`. */
+
+/** A call that runs on the engine thread. `cancel` may come at any time and more than once; the promise then rejects with `ERR_CANCELLED`. */
+export interface NativeJob<T> {
+  readonly promise: Promise<T>;
+  cancel(): void;
+}
+
+export type NativePhase = "load" | "encode" | "sample" | "decode";
+
+/** One message of a running job, in the order in which things happened. All come before the job's promise settles. */
+export type NativeEvent =
+  | { type: "queued"; position: number }
+  | { type: "phase"; phase: NativePhase; image: number }
+  /** `seconds` since the phase began. `load` counts tensors, `sample` counts steps of one image. */
+  | { type: "progress"; phase: NativePhase; step: number; steps: number; image: number; seconds: number }
+  | { type: "image"; image: number; seed: bigint; width: number; height: number; channels: number; data: Uint8Array }
+  | { type: "log"; level: NativeLogLevel; text: string };
+
+export type NativeLogLevel = "debug" | "info" | "warn" | "error";
+
+/** What native code rejects or throws with: a stable code, and the engine's last error lines. */
+export interface NativeError extends Error {
+  code: string;
+  log?: string[];
+}
+
+/** Mirrors `native/params/model.cc`. Unset members keep the engine's own defaults. */
+export interface NativeModelParams {
+  model?: string;
+  diffusionModel?: string;
+  clipL?: string;
+  clipG?: string;
+  t5xxl?: string;
+  vae?: string;
+  taesd?: string;
+  threads?: number;
+  weightType?: string;
+  flashAttention?: boolean;
+  mmap?: boolean;
+  rng?: string;
+  samplerRng?: string;
+  /** The engine's own syntax: `"cuda0"` or `"diffusion=cuda0,te=cpu,vae=cpu"`. */
+  backend?: string;
+  paramsBackend?: string;
+  maxVram?: number;
+  streamLayers?: boolean;
+  promptCache?: number;
+}
+
+/** Mirrors `native/params/generate.cc`. */
+export interface NativeGenerateParams {
+  prompt?: string;
+  negativePrompt?: string;
+  width?: number;
+  height?: number;
+  steps?: number;
+  cfgScale?: number;
+  sampler?: string;
+  scheduler?: string;
+  seed?: bigint;
+  batchCount?: number;
+  eta?: number;
+  flowShift?: number;
+  sigmas?: number[];
+  skipLayerGuidance?: { layers?: number[]; scale?: number; start?: number; end?: number };
+  clipSkip?: number;
+}
+
+/** What the loaded tensors say. */
+export interface NativeModelInfo {
+  /** The engine's name of the architecture ("SD3.x"). */
+  architecture: string;
+  /** Number of joint blocks, hidden size, blocks with a second attention (0 for Large). */
+  depth: number;
+  hiddenSize: number;
+  dualAttentionBlocks: number;
+  /** Rows of the position table: (largest side / 16)². */
+  positions: number;
+  /** Bytes and parameters held in memory for each part that is present. */
+  parts: Record<string, { bytes: number; parameters: number }>;
+  /** The device each module computes on. */
+  devices: { diffusion: string; textEncoders: string; vae: string };
+}
+
+/** Seconds spent in each phase, summed over the batch. */
+export interface NativeTimings {
+  queued: number;
+  encode: number;
+  sample: number;
+  decode: number;
+  total: number;
+}
+
+export interface NativeModel {
+  readonly info: NativeModelInfo;
+  generate(params: NativeGenerateParams, emit: (event: NativeEvent) => void): NativeJob<NativeTimings>;
+  /** Cancels the model's jobs and frees it on the engine thread. */
+  dispose(): Promise<void>;
+}
+
+export interface NativeDevice {
+  name: string;
+  description: string;
+  type: "cpu" | "gpu" | "igpu" | "accel";
+  backend: string;
+  memoryFree: number;
+  memoryTotal: number;
+}
+
+/** One line of a params table: `value` is what the engine gets when `params` is laid over its defaults. */
+export interface NativeField {
+  name: string;
+  type: "string" | "path" | "integer" | "number" | "boolean" | "bigint" | "enum" | "integers" | "numbers";
+  values?: string[];
+  value: unknown;
+}
+
+export interface NativeBinding {
+  load(params: NativeModelParams, emit: (event: NativeEvent) => void): NativeJob<NativeModel>;
+  devices(): NativeJob<NativeDevice[]>;
+  /** The params tables; nested members are named by path (`skipLayerGuidance.layers`). */
+  describe(table: "model" | "generate", params?: object): NativeField[];
+  /** Engine commit and the CPU features it was built for. */
+  readonly engine: { commit: string; system: string };
+}
+
+/** The package's folder: this file's parent, both in `lib/` and in `dist/`. */
+export const packageRoot = path.join(__dirname, "..");
+
+let binding: NativeBinding | undefined;
+
+/** Loads the addon on first use, so that importing the package never fails for a missing binary. */
+export function native(): NativeBinding {
+  process.env.GGML_NO_BACKTRACE ??= "1"; // else a failed assertion forks a debugger before our handler runs
+  binding ??= load(packageRoot) as NativeBinding;
+  return binding;
+}

@@ -1,0 +1,1 @@
+#include "../../engine/source/src/stable-diffusion.cpp"

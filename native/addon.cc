@@ -1,3 +1,25 @@
 #include <napi.h>
-static Napi::Object Init(Napi::Env env, Napi::Object exports) { (void)env; return exports; }
+
+#include "describe.h"
+#include "devices.h"
+#include "job/environment.h"
+#include "model.h"
+#include "stable-diffusion.h"
+
+static Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  using namespace sdcpp;
+  Environment::create(env);
+  Environment::of(env).model_class = Napi::Persistent(Model::define(env));
+
+  exports["load"] = Napi::Function::New<load>(env, "load");
+  exports["devices"] = Napi::Function::New<devices>(env, "devices");
+  exports["describe"] = Napi::Function::New<describe>(env, "describe");
+
+  Napi::Object engine = Napi::Object::New(env);
+  engine["commit"] = SDCPP_ENGINE_COMMIT;
+  engine["system"] = sd_get_system_info();
+  exports["engine"] = engine;
+  return exports;
+}
+
 NODE_API_MODULE(NODE_GYP_MODULE_NAME, Init)

@@ -1,1 +1,184 @@
-#include "../../engine/source/src/stable-diffusion.cpp"
+// The engine's main unit with our additions: sd_ctx_t and StableDiffusionGGML are defined inside that file only.
+#include "src/stable-diffusion.cpp"
+
+#include "engine/conditioner.h"
+#include "engine/extension.h"
+#include "errors.h"
+#include "job/cancel.h"
+
+namespace sdcpp::engine {
+namespace {
+
+using Tensors = std::map<std::string, ggml_tensor*>;
+
+// Weights that are moved to another device are read in groups of about this size, so that only one of them is on both sides at once.
+constexpr uint64_t kOffloadedGroup = 256u << 20;
+
+struct FreeContext {
+  void operator()(sd_ctx_t* context) const { free_sd_ctx(context); }
+};
+using Context = std::unique_ptr<sd_ctx_t, FreeContext>;
+
+bool given(const char* path) { return path != nullptr && *path != '\0'; }
+
+bool any_tensor(const String2TensorStorage& tensors, const std::string& prefix) {
+  return std::any_of(tensors.begin(), tensors.end(), [&](const auto& entry) { return starts_with(entry.first, prefix); });
+}
+
+// Each part's option, file, tensor prefix, and its name in ModelInfo.
+struct PartFile {
+  const char* name;
+  const char* path;
+  const char* prefix;
+};
+
+std::vector<PartFile> part_files(const sd_ctx_params_t& params) {
+  return {{"diffusion", params.diffusion_model_path, "model.diffusion_model."},
+          {"clipL", params.clip_l_path, "text_encoders.clip_l."},
+          {"clipG", params.clip_g_path, "text_encoders.clip_g."},
+          {"t5xxl", params.t5xxl_path, "text_encoders.t5xxl."},
+          {"vae", params.vae_path, "first_stage_model."},
+          {"taesd", params.taesd_path, "tae."}};
+}
+
+// The engine only warns of a file that it could not read, and goes on without it: name it instead.
+void check_files(StableDiffusionGGML& sd, const sd_ctx_params_t& params) {
+  if (sd.model_manager == nullptr) return;
+  const auto& tensors = sd.model_manager->loader().get_tensor_storage_map();
+  if (given(params.model_path) && tensors.empty()) {
+    throw Failure(code::ModelFile, std::string("model: '") + params.model_path + "' could not be read as a checkpoint");
+  }
+  for (const PartFile& part : part_files(params)) {
+    if (!given(part.path) || any_tensor(tensors, part.prefix)) continue;
+    const std::string option = std::string(part.name) == "diffusion" ? "diffusionModel" : part.name;
+    throw Failure(code::ModelFile, option + ": '" + part.path + "' could not be read, or holds no tensors of this part");
+  }
+  if (sd.external_vae_is_invalid) throw Failure(code::ModelFile, std::string("vae: '") + params.vae_path + "' could not be read");
+}
+
+void check_parts(StableDiffusionGGML& sd, const sd_ctx_params_t& params) {
+  if (sd.model_manager == nullptr) throw Failure(code::InvalidOption, "backend: no such device; listDevices() names those of this machine");
+  ModelLoader& loader = sd.model_manager->loader();
+  const auto& tensors = loader.get_tensor_storage_map();
+  const SDVersion version = loader.get_sd_version();
+  if (version == VERSION_COUNT) {
+    throw Failure(code::UnsupportedModel, "the files hold no diffusion model that is known; expected Stable Diffusion 3 or 3.5 in its original or city96's GGUF layout");
+  }
+  if (!sd_version_is_sd3(version)) {
+    throw Failure(code::UnsupportedModel, std::string("this is a ") + model_version_to_str[version] + " checkpoint; expected Stable Diffusion 3 or 3.5");
+  }
+  if (!any_tensor(tensors, "text_encoders.")) {
+    throw Failure(code::MissingComponent, "no text encoder: give clipL, clipG or t5xxl, or a model file that includes them");
+  }
+  if (!any_tensor(tensors, "first_stage_model.") && !given(params.taesd_path)) {
+    throw Failure(code::MissingComponent, "no autoencoder: give vae or taesd, or a model file that includes a VAE");
+  }
+}
+
+Context open(const sd_ctx_params_t& params) {
+  Context context(static_cast<sd_ctx_t*>(malloc(sizeof(sd_ctx_t))));
+  if (!context) throw std::bad_alloc();
+  context->sd = nullptr;
+  context->sd = new StableDiffusionGGML();
+  const bool ok = context->sd->init(&params);
+  throw_if_cancelled();
+  check_files(*context->sd, params);
+  check_parts(*context->sd, params);
+  if (!ok) throw Failure(code::ModelFile, "the files do not fit together as a Stable Diffusion 3 model");
+  return context;
+}
+
+// A group of tensors that one call reads: of one file, since the engine prints to stdout between two.
+struct Group {
+  std::vector<ggml_tensor*> tensors;
+  uint64_t bytes = 0;
+};
+
+std::vector<Group> groups_of(const Tensors& tensors, const String2TensorStorage& stored, uint64_t limit) {
+  std::map<size_t, std::vector<Group>> by_file;
+  for (const auto& [name, tensor] : tensors) {
+    const auto found = stored.find(name);
+    if (found == stored.end()) continue;  // optional ones
+    auto& groups = by_file[found->second.file_index];
+    if (groups.empty() || groups.back().bytes >= limit) groups.emplace_back();
+    groups.back().tensors.push_back(tensor);
+    groups.back().bytes += ggml_nbytes(tensor);
+  }
+  std::vector<Group> result;
+  for (auto& [file, groups] : by_file) std::move(groups.begin(), groups.end(), std::back_inserter(result));
+  return result;
+}
+
+// Reads all weights now; the engine would read them during the first picture. A module kept on disk stays there.
+void preload(StableDiffusionGGML& sd, const std::vector<std::pair<SDBackendModule, Tensors>>& modules, const LoadOptions& options) {
+  const auto& stored = sd.model_manager->loader().get_tensor_storage_map();
+  std::vector<Group> groups;
+  for (const auto& [module, tensors] : modules) {
+    if (sd.backend_manager.params_backend_is_disk(module)) continue;
+    const bool offloaded = sd.backend_for(module) != sd.params_backend_for(module);
+    auto more = groups_of(tensors, stored, offloaded ? kOffloadedGroup : UINT64_MAX);
+    std::move(more.begin(), more.end(), std::back_inserter(groups));
+  }
+  size_t total = 0;
+  for (const Group& group : groups) total += group.tensors.size();
+  size_t done = 0;
+  for (const Group& group : groups) {
+    throw_if_cancelled();
+    if (options.on_group) options.on_group(done, total);
+    const bool ok = sd.model_manager->prepare_params(group.tensors);
+    throw_if_cancelled();
+    if (!ok) throw Failure(code::ModelFile, "the weights could not be read; the file may be truncated or damaged");
+    sd.model_manager->release_compute_backend_params(group.tensors);
+    done += group.tensors.size();
+  }
+}
+
+std::string device_of(ggml_backend_t backend) { return ggml_backend_dev_name(ggml_backend_get_device(backend)); }
+
+ModelInfo describe(StableDiffusionGGML& sd, const std::vector<std::pair<SDBackendModule, Tensors>>& modules, const sd_ctx_params_t& params) {
+  ModelInfo info;
+  info.architecture = model_version_to_str[sd.version];
+  for (const auto& [module, tensors] : modules) {
+    for (const auto& [name, tensor] : tensors) {
+      for (const PartFile& part : part_files(params)) {
+        if (!starts_with(name, part.prefix)) continue;
+        Part& sum = info.parts[part.name];
+        sum.bytes += ggml_nbytes(tensor);
+        sum.parameters += static_cast<uint64_t>(ggml_nelements(tensor));
+      }
+    }
+  }
+  const std::string prefix = "model.diffusion_model.";
+  for (const auto& [name, tensor] : sd.model_manager->loader().get_tensor_storage_map()) {
+    if (name == prefix + "pos_embed") info.positions = tensor.ne[1];
+    if (name == prefix + "x_embedder.proj.bias") info.hidden_size = tensor.ne[0];
+    if (!starts_with(name, prefix + "joint_blocks.")) continue;
+    info.depth = std::max<int64_t>(info.depth, std::atoi(name.c_str() + prefix.size() + strlen("joint_blocks.")) + 1);
+    if (ends_with(name, ".x_block.attn2.qkv.weight")) info.dual_attention_blocks++;
+  }
+  info.diffusion_device = device_of(sd.backend_for(SDBackendModule::DIFFUSION));
+  info.text_device = device_of(sd.backend_for(SDBackendModule::TE));
+  info.vae_device = device_of(sd.backend_for(SDBackendModule::VAE));
+  return info;
+}
+
+}  // namespace
+
+sd_ctx_t* load(const sd_ctx_params_t& params, const LoadOptions& options, ModelInfo& info) {
+  Context context = open(params);
+  StableDiffusionGGML& sd = *context->sd;
+  std::vector<std::pair<SDBackendModule, Tensors>> modules(3);
+  modules[0].first = SDBackendModule::TE;
+  sd.cond_stage_model->get_param_tensors(modules[0].second);
+  modules[1].first = SDBackendModule::DIFFUSION;
+  sd.diffusion_model->get_param_tensors(modules[1].second, "model.diffusion_model");
+  modules[2].first = SDBackendModule::VAE;
+  sd.first_stage_model->get_param_tensors(modules[2].second);
+
+  preload(sd, modules, options);
+  info = describe(sd, modules, params);
+  sd.cond_stage_model = make_conditioner(std::static_pointer_cast<SD3CLIPEmbedder>(sd.cond_stage_model), options.prompt_cache);
+  return context.release();
+}
+
+}  // namespace sdcpp::engine

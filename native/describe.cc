@@ -1,0 +1,25 @@
+#include "describe.h"
+
+#include "params/generate.h"
+#include "params/model.h"
+
+namespace sdcpp {
+namespace {
+
+template <class S>
+Napi::Value describe_table(const Napi::CallbackInfo& info, const params::Table<S>& table) {
+  S target;
+  if (info[1].IsObject()) params::read(table, info[1].As<Napi::Object>(), target, target.arena);
+  return params::describe(info.Env(), table, target);
+}
+
+}  // namespace
+
+Napi::Value describe(const Napi::CallbackInfo& info) {
+  const std::string table = info[0].ToString();
+  if (table == "model") return describe_table(info, params::model_table());
+  if (table == "generate") return describe_table(info, params::generate_table());
+  params::reject(info[0], "table", "model or generate");
+}
+
+}  // namespace sdcpp

@@ -1,0 +1,9 @@
+#pragma once
+#include <napi.h>
+
+namespace sdcpp {
+
+// describe("model" | "generate", params?): the params table, with the values that the engine gets for `params`.
+Napi::Value describe(const Napi::CallbackInfo& info);
+
+}  // namespace sdcpp

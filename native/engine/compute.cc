@@ -1,0 +1,67 @@
+#include "engine/compute.h"
+
+#include <algorithm>
+#include <string>
+
+#include "errors.h"
+#include "ggml-impl.h"
+#include "job/cancel.h"
+
+namespace {
+
+// Nodes computed between two looks at the flag on a device that has no abort callback: a few milliseconds of work, and
+// long enough that the pause between slices is not felt.
+constexpr int kSliceNodes = 64;
+
+bool flag_is_set(void* flag) { return static_cast<const std::atomic<bool>*>(flag)->load(std::memory_order_relaxed); }
+
+ggml_backend_set_abort_callback_t abort_setter(ggml_backend_t backend) {
+  ggml_backend_dev_t device = ggml_backend_get_device(backend);
+  if (device == nullptr) return nullptr;
+  return reinterpret_cast<ggml_backend_set_abort_callback_t>(
+      ggml_backend_reg_get_proc_address(ggml_backend_dev_backend_reg(device), "ggml_backend_set_abort_callback"));
+}
+
+// ggml asks the flag before each node.
+ggml_status compute_with_callback(ggml_backend_t backend, ggml_cgraph* graph, ggml_backend_set_abort_callback_t set) {
+  struct Armed {
+    ggml_backend_t backend;
+    ggml_backend_set_abort_callback_t set;
+    ~Armed() { set(backend, nullptr, nullptr); }
+  } armed{backend, set};
+  set(backend, flag_is_set, const_cast<std::atomic<bool>*>(sdcpp::cancel_flag()));
+  return ggml_backend_graph_compute(backend, graph);
+}
+
+ggml_status compute_in_slices(ggml_backend_t backend, ggml_cgraph* graph) {
+  const int nodes = ggml_graph_n_nodes(graph);
+  for (int first = 0; first < nodes; first += kSliceNodes) {
+    ggml_cgraph slice = ggml_graph_view(graph, first, std::min(first + kSliceNodes, nodes));
+    const ggml_status status = ggml_backend_graph_compute(backend, &slice);
+    if (status != GGML_STATUS_SUCCESS) return status;
+    sdcpp::throw_if_cancelled();
+  }
+  return GGML_STATUS_SUCCESS;
+}
+
+ggml_status compute(ggml_backend_t backend, ggml_cgraph* graph) {
+  if (sdcpp::cancel_flag() == nullptr) return ggml_backend_graph_compute(backend, graph);
+  if (auto set = abort_setter(backend)) return compute_with_callback(backend, graph, set);
+  return compute_in_slices(backend, graph);
+}
+
+}  // namespace
+
+extern "C" ggml_status sdcpp_graph_compute(ggml_backend_t backend, ggml_cgraph* graph) {
+  sdcpp::throw_if_cancelled();
+  const ggml_status status = compute(backend, graph);
+  if (status == GGML_STATUS_ABORTED) throw sdcpp::Cancelled{};
+  // The engine's text encoders assert on a failed status; an exception unwinds every runner alike.
+  if (status == GGML_STATUS_ALLOC_FAILED) {
+    throw sdcpp::Failure(sdcpp::code::InsufficientMemory, std::string(ggml_backend_name(backend)) + " ran out of memory while computing");
+  }
+  if (status != GGML_STATUS_SUCCESS) {
+    throw sdcpp::Failure(sdcpp::code::Generation, std::string(ggml_backend_name(backend)) + " failed to compute: " + ggml_status_to_string(status));
+  }
+  return status;
+}

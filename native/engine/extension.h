@@ -1,0 +1,39 @@
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+
+#include "stable-diffusion.h"
+
+// What the engine's C API lacks. Nothing here names an engine class: the definitions live in extension.cc, the unit that
+// takes the place of the engine's src/stable-diffusion.cpp.
+namespace sdcpp::engine {
+
+struct Part {
+  uint64_t bytes = 0;
+  uint64_t parameters = 0;
+};
+
+// What the loaded tensors say about a model.
+struct ModelInfo {
+  std::string architecture;
+  int64_t depth = 0;
+  int64_t hidden_size = 0;
+  int64_t dual_attention_blocks = 0;
+  int64_t positions = 0;
+  std::map<std::string, Part> parts;
+  std::string diffusion_device, text_device, vae_device;
+};
+
+struct LoadOptions {
+  size_t prompt_cache = 0;  // prompts whose encoding is kept
+  // Called before each group of tensors is read: how many of all have been read.
+  std::function<void(size_t done, size_t total)> on_group;
+};
+
+// Like new_sd_ctx, but when it returns the weights are in memory, the prompts are conditioned by our own conditioner,
+// and whatever is wrong with the files has been thrown as a Failure.
+sd_ctx_t* load(const sd_ctx_params_t& params, const LoadOptions& options, ModelInfo& info);
+
+}  // namespace sdcpp::engine

@@ -15,7 +15,7 @@ struct Device {
   size_t memory_free, memory_total;
 };
 
-const char* type_name(ggml_backend_dev_type type) {
+const char* type_name(enum ggml_backend_dev_type type) {
   switch (type) {
     case GGML_BACKEND_DEVICE_TYPE_CPU: return "cpu";
     case GGML_BACKEND_DEVICE_TYPE_GPU: return "gpu";

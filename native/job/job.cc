@@ -62,7 +62,6 @@ void Job::execute() {
     const std::lock_guard<std::mutex> lock(log_mutex_);
     error_->log.assign(log_.begin(), log_.end());
   }
-  settle();
 }
 
 void Job::drop() {

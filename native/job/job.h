@@ -30,6 +30,8 @@ class Job : public std::enable_shared_from_this<Job> {
 
   // Engine thread: runs the work and catches whatever it throws. The only try/catch around the engine.
   void execute();
+  // Any thread: tells JavaScript how it ended.
+  void settle();
   // Any thread: ends a job that was never run.
   void drop();
   // Any thread: its place in line, 1 = next.
@@ -54,8 +56,6 @@ class Job : public std::enable_shared_from_this<Job> {
   void emit(std::function<Napi::Object(Napi::Env)> make);
 
  private:
-  void settle();
-
   const std::shared_ptr<Channel> channel_;
   std::atomic<bool> cancelled_{false};
   std::optional<ErrorReport> error_;

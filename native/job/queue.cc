@@ -59,7 +59,8 @@ void loop() {
       std::shared_ptr<Job> done = std::move(s.running);
       s.changed.notify_all();
       lock.unlock();
-      done.reset();  // may free a model, which asks for the lock
+      done->settle();  // once it is out of the line, so that what the caller starts next need not wait
+      done.reset();    // may free a model, which asks for the lock
       lock.lock();
     } else {
       return;  // stopping, with nothing left to do

@@ -1,0 +1,202 @@
+import type { NativeError } from "./binding.js";
+
+/** Stable codes of the package's errors. */
+export type ErrorCode =
+  | "ERR_INVALID_OPTION"
+  | "ERR_MODEL_FILE"
+  | "ERR_MISSING_COMPONENT"
+  | "ERR_UNSUPPORTED_MODEL"
+  | "ERR_INSUFFICIENT_MEMORY"
+  | "ERR_GENERATION"
+  | "ERR_ENGINE_ASSERTION"
+  | "ERR_ENGINE_CRASH"
+  | "ERR_DISPOSED"
+  | "ERR_NO_BINARY"
+  | "ERR_DOWNLOAD"
+  | "ERR_CHECKSUM"
+  | "ERR_LICENSE";
+
+interface ErrorDetails {
+  /** The engine's last error lines. */
+  log?: string[];
+  cause?: unknown;
+}
+
+/** Base of every error this package makes; `error instanceof SdcppError` also holds for `InvalidOptionError`. */
+export abstract class SdcppError extends Error {
+  abstract readonly code: ErrorCode;
+  /** The engine's last error lines; empty when the engine was not involved. */
+  readonly log: string[];
+
+  constructor(message: string, { log = [], cause }: ErrorDetails = {}) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = new.target.name;
+    this.log = log;
+  }
+
+  // InvalidOptionError must extend TypeError, and a class has one parent only.
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    const isInstance = Function.prototype[Symbol.hasInstance];
+    // biome-ignore lint/complexity/noThisInStatic: the class that was asked for, which may be a subclass
+    return isInstance.call(this, value) || (this === SdcppError && isInstance.call(InvalidOptionError, value));
+  }
+}
+
+/** An option of wrong type, range or combination, or a misspelled name. */
+export class InvalidOptionError extends TypeError {
+  readonly code = "ERR_INVALID_OPTION";
+  readonly log: string[] = [];
+
+  /**
+   * @param path where, for example `skipLayerGuidance.layers[2]`
+   * @param detail what was expected and what came
+   */
+  constructor(
+    readonly path: string,
+    readonly detail: string,
+  ) {
+    super(path ? `${path}: ${detail}` : detail);
+    this.name = new.target.name;
+  }
+}
+
+/** A file that is missing, unreadable, truncated, malformed or of a foreign format. */
+export class ModelFileError extends SdcppError {
+  readonly code = "ERR_MODEL_FILE";
+}
+
+/** No text encoder or no VAE. */
+export class MissingComponentError extends SdcppError {
+  readonly code = "ERR_MISSING_COMPONENT";
+}
+
+/** A model of another family or layout. */
+export class UnsupportedModelError extends SdcppError {
+  readonly code = "ERR_UNSUPPORTED_MODEL";
+}
+
+interface MemoryDetails extends ErrorDetails {
+  needed?: number;
+  available?: number;
+  suggestions?: string[];
+}
+
+/** The estimate or an allocation exceeds the device's memory. */
+export class InsufficientMemoryError extends SdcppError {
+  readonly code = "ERR_INSUFFICIENT_MEMORY";
+  /** Bytes, where known. */
+  readonly needed?: number;
+  readonly available?: number;
+  readonly suggestions: string[];
+
+  constructor(message: string, { needed, available, suggestions = [], ...details }: MemoryDetails = {}) {
+    super(message, details);
+    this.needed = needed;
+    this.available = available;
+    this.suggestions = suggestions;
+  }
+}
+
+/** The engine failed; `log` says why. */
+export class GenerationError extends SdcppError {
+  readonly code = "ERR_GENERATION";
+}
+
+/** An assertion of the engine failed; the message has its text and file:line. */
+export class EngineAssertionError extends SdcppError {
+  readonly code = "ERR_ENGINE_ASSERTION";
+}
+
+interface CrashDetails extends ErrorDetails {
+  signal?: string;
+  exitCode?: number;
+}
+
+/** The isolated engine process died. */
+export class EngineCrashError extends SdcppError {
+  readonly code = "ERR_ENGINE_CRASH";
+  readonly signal?: string;
+  readonly exitCode?: number;
+
+  constructor(message: string, { signal, exitCode, ...details }: CrashDetails = {}) {
+    super(message, details);
+    this.signal = signal;
+    this.exitCode = exitCode;
+  }
+}
+
+/** Used after `dispose()`, or stopped by it. */
+export class DisposedError extends SdcppError {
+  readonly code = "ERR_DISPOSED";
+}
+
+/** There is no native build for this platform, or it does not load. */
+export class NoBinaryError extends SdcppError {
+  readonly code = "ERR_NO_BINARY";
+}
+
+/** A download failed. */
+export class DownloadError extends SdcppError {
+  readonly code = "ERR_DOWNLOAD";
+}
+
+/** A downloaded file is not the one that was asked for. */
+export class ChecksumError extends SdcppError {
+  readonly code = "ERR_CHECKSUM";
+}
+
+/** The license of a model has to be accepted first. */
+export class LicenseError extends SdcppError {
+  readonly code = "ERR_LICENSE";
+}
+
+const classes: Record<string, new (message: string, details?: ErrorDetails) => SdcppError> = {
+  ERR_MODEL_FILE: ModelFileError,
+  ERR_MISSING_COMPONENT: MissingComponentError,
+  ERR_UNSUPPORTED_MODEL: UnsupportedModelError,
+  ERR_INSUFFICIENT_MEMORY: InsufficientMemoryError,
+  ERR_GENERATION: GenerationError,
+  ERR_ENGINE_ASSERTION: EngineAssertionError,
+  ERR_DISPOSED: DisposedError,
+};
+
+/** The stack of whoever called `method`, for errors that arrive later from another thread. */
+export function callSite(method: (...args: never[]) => unknown): string {
+  const site: { stack?: string } = {};
+  Error.captureStackTrace(site, method);
+  return site.stack ?? "";
+}
+
+/** What a stopped call rejects with when no other reason was given, as in `fetch`. */
+export function abortError(): DOMException {
+  return new DOMException("This operation was aborted", "AbortError");
+}
+
+/** True for the rejection of a canceled native job. */
+export function isCancelled(error: unknown): boolean {
+  return (error as NativeError | undefined)?.code === "ERR_CANCELLED";
+}
+
+/** The one door for native errors: gives them their class and the caller's stack. Anything else passes unchanged. */
+export function fromNative(error: unknown, site: string): unknown {
+  if (!(error instanceof Error) || error instanceof SdcppError) return error;
+  const { code, log, message } = error as NativeError;
+  let mapped: Error;
+  if (isCancelled(error)) return abortError();
+  if (code === "ERR_INVALID_OPTION") {
+    const [, path = "", detail = message] = /^([\w.[\]]+): (.*)$/s.exec(message) ?? [];
+    mapped = new InvalidOptionError(path, detail);
+  } else if (code === "ERR_DLOPEN_FAILED" || message.startsWith("No native build was found")) {
+    mapped = new NoBinaryError(
+      `No usable native build for ${process.platform}-${process.arch}: ${message}. Build one with \`npm rebuild node-sd-cpp --build-from-source\`.`,
+      { cause: error },
+    );
+  } else {
+    const Class = classes[code];
+    if (!Class) return error;
+    mapped = new Class(message, { log });
+  }
+  const frames = site.slice(site.indexOf("\n    at "));
+  mapped.stack = `${mapped.name}: ${mapped.message}${frames}`;
+  return mapped;
+}

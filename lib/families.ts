@@ -1,0 +1,37 @@
+import path from "node:path";
+import type { NativeModelInfo } from "./binding.js";
+import type { Family, ModelDefaults } from "./types.js";
+
+const common = { sampler: "euler", scheduler: "discrete", flowShift: 3 };
+const stability = "Stability AI Community License";
+
+/** What the makers of each family recommend. Skip-layer guidance is never a default: it spoils Large's pictures. */
+export const families: Record<Family, { defaults: ModelDefaults; license: string }> = {
+  "sd3.5-large": { defaults: { width: 1024, height: 1024, steps: 28, cfgScale: 4.5, ...common }, license: stability },
+  "sd3.5-large-turbo": { defaults: { width: 1024, height: 1024, steps: 4, cfgScale: 1, ...common }, license: stability },
+  "sd3.5-medium": { defaults: { width: 1024, height: 1024, steps: 40, cfgScale: 4.5, ...common }, license: stability },
+  "sd3-medium": { defaults: { width: 1024, height: 1024, steps: 28, cfgScale: 5, ...common }, license: stability },
+  demo: { defaults: { width: 128, height: 128, steps: 8, cfgScale: 1, ...common }, license: "MIT" },
+};
+
+/** A file's name without folder and ending. */
+export function modelName(file: string): string {
+  return path.basename(file).replace(/(?<=.)\.(gguf|safetensors|sft|ckpt|pt|pth)$/i, "");
+}
+
+/** The family that the tensors show. Large Turbo has Large's tensors, so its file name decides. */
+export function detectFamily(info: Pick<NativeModelInfo, "depth" | "dualAttentionBlocks">, mainFile: string): Family {
+  if (info.depth === 38) return /turbo/i.test(path.basename(mainFile)) ? "sd3.5-large-turbo" : "sd3.5-large";
+  return info.dualAttentionBlocks > 0 ? "sd3.5-medium" : "sd3-medium";
+}
+
+/** Largest width and height in pixels: 16 for each row of the square position table. */
+export function maxSide(positions: number): number {
+  return Math.floor(Math.sqrt(positions)) * 16;
+}
+
+/** The family's defaults, no larger than the model can draw. */
+export function familyDefaults(family: Family, largestSide: number): ModelDefaults {
+  const { defaults } = families[family];
+  return { ...defaults, width: Math.min(defaults.width, largestSide), height: Math.min(defaults.height, largestSide) };
+}

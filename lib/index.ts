@@ -1,0 +1,23 @@
+export { listDevices } from "./devices.js";
+export {
+  ChecksumError,
+  DisposedError,
+  DownloadError,
+  EngineAssertionError,
+  EngineCrashError,
+  type ErrorCode,
+  GenerationError,
+  InsufficientMemoryError,
+  InvalidOptionError,
+  LicenseError,
+  MissingComponentError,
+  ModelFileError,
+  NoBinaryError,
+  SdcppError,
+  UnsupportedModelError,
+} from "./errors.js";
+export type { Generation } from "./generation.js";
+export { type EncodeOptions, Image, type ImageFormat } from "./image.js";
+export { loadModel, type Model, type ModelMemory } from "./model.js";
+export { type ImageParameters, readParameters } from "./parameters.js";
+export type * from "./types.js";

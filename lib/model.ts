@@ -1,0 +1,162 @@
+import { type NativeEvent, type NativeModel, type NativeModelInfo, native } from "./binding.js";
+import { demoFiles } from "./catalog/demo.js";
+import { checkFiles } from "./checkpoint/files.js";
+import { deviceId } from "./devices.js";
+import { callSite, DisposedError, fromNative, isCancelled } from "./errors.js";
+import { detectFamily, families, familyDefaults, maxSide, modelName } from "./families.js";
+import { Generation, progressEvent } from "./generation.js";
+import { type CheckedModelOptions, checkGenerateOptions, checkModelOptions, nativeParams } from "./options.js";
+import { writeParameters } from "./parameters.js";
+import type { GenerateOptions, ModelFiles, ModelInfo, ModelOptions } from "./types.js";
+
+/** Bytes of the weights in memory. */
+export interface ModelMemory {
+  weights: number;
+  /** By part, as in `ModelInfo.parts`. */
+  parts: Record<string, number>;
+}
+
+/**
+ * Loads a model. When the promise resolves, all weights are in memory.
+ * @throws InvalidOptionError for a wrong option
+ * @throws ModelFileError, MissingComponentError, UnsupportedModelError for files that cannot be used
+ * @throws InsufficientMemoryError when the model does not fit the device
+ * @throws NoBinaryError when there is no native build for this platform
+ * @throws the signal's reason when it is aborted
+ */
+export async function loadModel(options: ModelOptions): Promise<Model> {
+  const site = callSite(loadModel);
+  const checked = checkModelOptions(options);
+  const { signal } = checked;
+  const stopIfAborted = () => {
+    if (signal?.aborted) throw signal.reason;
+  };
+  stopIfAborted();
+  const files = await resolveFiles(checked);
+  await checkFiles(files);
+  stopIfAborted();
+
+  let cancel: (() => void) | undefined;
+  try {
+    const job = native().load({ ...files, ...checked.params }, (event) => report(event, checked));
+    cancel = () => job.cancel();
+    signal?.addEventListener("abort", cancel, { once: true });
+    const model = await job.promise;
+    if (signal?.aborted) await model.dispose();
+    stopIfAborted();
+    return new Model(model, describeModel(model.info, files, checked), checked);
+  } catch (error) {
+    throw signal?.aborted && isCancelled(error) ? signal.reason : fromNative(error, site);
+  } finally {
+    if (cancel) signal?.removeEventListener("abort", cancel);
+  }
+}
+
+/** A preset's files, and the given ones in their place. */
+async function resolveFiles({ files, preset, signal }: CheckedModelOptions): Promise<ModelFiles> {
+  if (!preset) return files;
+  const { taesd, ...demo } = await demoFiles({ signal });
+  return { ...demo, ...(files.vae ? {} : { taesd }), ...files }; // the engine prefers a TAESD to a VAE
+}
+
+function report(event: NativeEvent, { onProgress, onLog }: Pick<CheckedModelOptions, "onProgress" | "onLog">): void {
+  try {
+    if (event.type === "progress") onProgress?.(progressEvent(event, 1));
+    if (event.type === "log") onLog?.(event);
+  } catch {
+    // a listener's fault must not end the work it listens to
+  }
+}
+
+function describeModel(native: NativeModelInfo, files: ModelFiles, { preset, family: given }: CheckedModelOptions): ModelInfo {
+  const mainFile = files.diffusionModel ?? files.model ?? "";
+  const family = given ?? (preset === "demo" ? "demo" : detectFamily(native, mainFile));
+  const side = maxSide(native.positions);
+  const { diffusion, textEncoders, vae } = native.devices;
+  return {
+    family,
+    parameters: Object.values(native.parts).reduce((sum, part) => sum + part.parameters, 0),
+    parts: native.parts,
+    defaults: familyDefaults(family, side),
+    maxSide: side,
+    devices: { diffusion: deviceId(diffusion), textEncoders: deviceId(textEncoders), vae: deviceId(vae) },
+    license: families[family].license,
+    name: preset ?? modelName(mainFile),
+  };
+}
+
+/** A loaded model; comes from `loadModel`. */
+export class Model implements AsyncDisposable {
+  readonly info: ModelInfo;
+  readonly #native: NativeModel;
+  readonly #options: Pick<CheckedModelOptions, "onLog" | "params">;
+  readonly #depth: number;
+  readonly #runs = new Set<Generation>();
+  #disposal: Promise<void> | undefined;
+
+  /** @internal */
+  constructor(nativeModel: NativeModel, info: ModelInfo, options: Pick<CheckedModelOptions, "onLog" | "params">) {
+    this.#native = nativeModel;
+    this.#options = options;
+    this.#depth = nativeModel.info.depth;
+    this.info = info;
+  }
+
+  /**
+   * Starts a run. Never throws: every failure rejects the run (and is thrown to who iterates it).
+   * It rejects with InvalidOptionError, GenerationError, EngineAssertionError, InsufficientMemoryError, DisposedError, or the signal's reason.
+   */
+  generate(options: GenerateOptions): Generation {
+    const run = new Generation(() => {
+      this.#stopIfDisposed();
+      const { defaults, maxSide } = this.info;
+      const { parameters, signal } = checkGenerateOptions(options, { defaults, maxSide, depth: this.#depth });
+      this.#stopIfDisposed(); // an option's getter may have done it
+      return {
+        parameters,
+        signal,
+        start: (emit) =>
+          this.#native.generate(nativeParams(parameters), (event) => {
+            report(event, { onLog: this.#options.onLog });
+            emit(event);
+          }),
+        describe: (seed) => writeParameters({ ...parameters, seed }, { name: this.info.name, rng: this.#options.params.rng }),
+      };
+    }, callSite(this.generate));
+    this.#runs.add(run);
+    run.settled.then(() => this.#runs.delete(run));
+    return run;
+  }
+
+  /** Memory that the weights take. */
+  memory(): ModelMemory {
+    this.#stopIfDisposed();
+    const parts = Object.fromEntries(Object.entries(this.info.parts).map(([name, { bytes }]) => [name, bytes]));
+    return { weights: Object.values(parts).reduce((sum, bytes) => sum + bytes, 0), parts };
+  }
+
+  /** Stops this model's runs, which reject with DisposedError, and frees its memory. Further calls return the same promise. */
+  dispose(): Promise<void> {
+    this.#disposal ??= this.#dispose(callSite(this.dispose));
+    return this.#disposal;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+
+  async #dispose(site: string): Promise<void> {
+    const runs = [...this.#runs];
+    for (const run of runs) run.cancel(new DisposedError("The model was disposed while the run was in progress."));
+    await Promise.all(runs.map((run) => run.settled));
+    try {
+      await this.#native.dispose();
+    } catch (error) {
+      throw fromNative(error, site);
+    }
+  }
+
+  #stopIfDisposed(): void {
+    if (this.#disposal) throw new DisposedError("The model has been disposed. Load it again with loadModel().");
+  }
+}

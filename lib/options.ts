@@ -82,7 +82,7 @@ export const generateOptions: OptionTable = {
     min: 0,
     max: 100,
     defaultText: "by family",
-    description: "Classifier-free guidance; 1 turns it off and halves the work (what diffusers calls 0)",
+    description: "Classifier-free guidance; 1 (0 in diffusers) turns it off, which halves the work",
   },
   sampler: { kind: "enum", values: samplers, default: "euler", description: "Sampling method" },
   scheduler: { kind: "enum", values: schedulers, default: "discrete", description: "Noise schedule" },

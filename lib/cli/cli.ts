@@ -1,0 +1,71 @@
+#!/usr/bin/env node
+import yargs from "yargs";
+import { hideBin } from "yargs/helpers";
+import { suggestion } from "../check.js";
+import { InvalidOptionError, SdcppError } from "../errors.js";
+import { generateOptions, modelOptions } from "../options.js";
+import { devices } from "./commands/devices.js";
+import { generate } from "./commands/generate.js";
+import { flagName, flagsOf } from "./flags.js";
+import { Interrupted } from "./interrupt.js";
+
+const exit = { failed: 1, usage: 2, interrupted: 130 };
+
+/** A command line that yargs refuses; its parser throws errors of its own, named YError. */
+class UsageError extends Error {}
+
+async function main(): Promise<void> {
+  const root = yargs(hideBin(process.argv))
+    .scriptName("sdcpp")
+    .usage("$0 <command>\n\nStable Diffusion 3.5 on this machine.")
+    .parserConfiguration({
+      "parse-numbers": false,
+      "parse-positional-numbers": false,
+      "duplicate-arguments-array": false,
+      "dot-notation": false,
+    })
+    .command(generate)
+    .command(devices)
+    .strict()
+    .recommendCommands()
+    .demandCommand(1, "Name a command.")
+    .alias("h", "help")
+    .epilogue("Exit codes: 0 done, 1 failed, 2 usage, 130 interrupted.")
+    .fail((message, error) => {
+      throw error ?? new UsageError(message);
+    });
+  await root.wrap(Math.min(140, root.terminalWidth())).parseAsync();
+}
+
+/** Prints what went wrong; returns the exit code. */
+function report(error: unknown): number {
+  const print = (text: string) => process.stderr.write(`${text}\n`);
+  if (error instanceof Interrupted) {
+    print(error.message);
+    return exit.interrupted;
+  }
+  if (error instanceof InvalidOptionError) {
+    const flag = flagName(error.path);
+    print(`${flag && flag !== "prompt" ? `--${flag}: ` : error.path && `${error.path}: `}${error.detail}`);
+    return exit.usage;
+  }
+  if (error instanceof UsageError || (error instanceof Error && error.name === "YError")) {
+    print(`${error.message}${nearFlag(error.message)}\nSee sdcpp --help.`);
+    return exit.usage;
+  }
+  if (error instanceof SdcppError)
+    print([`${error.message} (${error.code})`, ...error.log.map((line) => `  ${line.trimEnd()}`)].join("\n"));
+  else print(error instanceof Error ? error.message : String(error));
+  return exit.failed;
+}
+
+function nearFlag(message: string): string {
+  const unknown = /^Unknown arguments?: ([^,]+)/.exec(message)?.[1];
+  if (!unknown) return "";
+  const names = [...flagsOf(modelOptions), ...flagsOf(generateOptions)].map(({ name }) => `--${name}`);
+  return suggestion(unknown, names);
+}
+
+main().catch((error: unknown) => {
+  process.exitCode = report(error);
+});

@@ -1,0 +1,156 @@
+import type { CommandModule } from "yargs";
+import { families } from "../../families.js";
+import { loadModel, type Model } from "../../model.js";
+import { checkGenerateOptions, generateOptions, modelOptions, presets } from "../../options.js";
+import type { GenerateOptions, GenerationEvent, LogEvent, ModelOptions } from "../../types.js";
+import { flagsOf, readFlags, yargsOptions } from "../flags.js";
+import { interruptible } from "../interrupt.js";
+import { createOutput, type Output } from "../output.js";
+import { createProgress, type Progress } from "../progress.js";
+
+const { preset: _preset, ...modelTable } = modelOptions;
+const modelFlags = flagsOf(modelTable);
+const { prompt: _prompt, ...runTable } = generateOptions;
+const runFlags = flagsOf(runTable);
+
+interface Arguments extends Record<string, unknown> {
+  prompt?: string;
+  output?: string;
+  json: boolean;
+  quiet: boolean;
+  verbose: boolean;
+}
+
+export const generate: CommandModule<object, Arguments> = {
+  command: "generate [prompt]",
+  describe: "Draw pictures from a text",
+  builder: (yargs) =>
+    yargs
+      .positional("prompt", { type: "string", describe: generateOptions.prompt?.description })
+      .options(yargsOptions(modelFlags, "Model:"))
+      .option("model", { describe: `All-in-one file, or a model by name: ${presets.join(", ")}`, defaultDescription: "demo" })
+      .options(yargsOptions(runFlags, "Picture:"))
+      .options({
+        output: {
+          alias: "o",
+          type: "string",
+          requiresArg: true,
+          describe: "File (.png, .jpg, .webp, .avif) or folder",
+          defaultDescription: "<prompt>-<seed>.png",
+        },
+        json: { type: "boolean", default: false, describe: "Print one JSON event per line on stdout" },
+        quiet: { alias: "q", type: "boolean", default: false, describe: "No progress" },
+        verbose: { alias: "v", type: "boolean", default: false, describe: "Show the engine's log" },
+      })
+      .group(["output", "json", "quiet", "verbose"], "Output:")
+      .example('$0 generate "a lighthouse in a storm"', "with the demo model")
+      .example(
+        '$0 generate "a lighthouse" --diffusion-model sd3.5_medium.gguf --clip-l clip_l.gguf --vae vae.gguf',
+        "with your files",
+      ) as never,
+  handler: async (argv) => {
+    const run = { ...readFlags(runFlags, argv), prompt: argv.prompt } as GenerateOptions;
+    // Mistakes show before the model loads; its own limits are checked by generate().
+    const { defaults } = families.demo;
+    const { parameters } = checkGenerateOptions(run, { defaults, maxSide: 16_384, depth: 256 });
+    const output = createOutput(argv.output, parameters.prompt);
+    await interruptible((signal) => draw(argv, run, output, signal));
+  },
+};
+
+async function draw(argv: Arguments, run: GenerateOptions, output: Output, signal: AbortSignal): Promise<void> {
+  const printer = argv.json ? new JsonPrinter(argv.verbose) : new TextPrinter(createProgress(argv), argv.verbose);
+  const onLog = (event: LogEvent) => printer.log(event);
+  try {
+    await using model = await loadModel({ ...chooseModel(argv), signal, onLog, onProgress: (event) => printer.event(event) });
+    await save(model, { ...run, signal }, output, printer);
+  } finally {
+    printer.end();
+  }
+}
+
+/** `--model` takes a preset's name or a file; without any model the demo draws. */
+function chooseModel(argv: Arguments): ModelOptions {
+  const { model, ...options } = readFlags(modelFlags, argv) as ModelOptions;
+  if (model === undefined && options.diffusionModel === undefined) {
+    if (!argv.quiet) process.stderr.write("No --model or --diffusion-model given: drawing with the small demo model.\n");
+    return { ...options, preset: "demo" };
+  }
+  return model !== undefined && presets.includes(model) ? { ...options, preset: model } : { ...options, model };
+}
+
+/** Saves each picture as soon as it is drawn, so that an interrupted batch keeps those that are finished. */
+async function save(model: Model, options: GenerateOptions, output: Output, printer: Printer): Promise<void> {
+  const run = model.generate(options);
+  const files: string[] = [];
+  for await (const event of run) {
+    if (event.type === "image") {
+      const file = output.file(event.index, options.batchCount ?? 1, event.seed);
+      await event.image.toFile(file);
+      files.push(file);
+      printer.image(event, file);
+    } else if (event.type !== "log") printer.event(event);
+  }
+  const { parameters, timings } = await run;
+  printer.result({ files, model: model.info.name, parameters, timings });
+}
+
+type PrintedEvent = Exclude<GenerationEvent, { type: "image" | "log" }>;
+type ImageEvent = Extract<GenerationEvent, { type: "image" }>;
+
+interface Printer {
+  event(event: PrintedEvent): void;
+  log(event: LogEvent): void;
+  image(event: ImageEvent, file: string): void;
+  result(result: object): void;
+  end(): void;
+}
+
+class TextPrinter implements Printer {
+  constructor(
+    private readonly progress: Progress,
+    private readonly verbose: boolean,
+  ) {}
+
+  event(event: PrintedEvent): void {
+    if (event.type === "progress") this.progress.update(event);
+  }
+
+  log({ level, text }: LogEvent): void {
+    if (this.verbose) process.stderr.write(`[${level}] ${text.trimEnd()}\n`);
+  }
+
+  image(_event: ImageEvent, file: string): void {
+    this.progress.pause();
+    process.stdout.write(`${file}\n`);
+  }
+
+  result(): void {}
+
+  end(): void {
+    this.progress.pause();
+  }
+}
+
+class JsonPrinter implements Printer {
+  constructor(private readonly verbose: boolean) {}
+
+  event(event: object): void {
+    const text = JSON.stringify(event, (_key, value) => (typeof value === "bigint" ? String(value) : value));
+    process.stdout.write(`${text}\n`);
+  }
+
+  log(event: LogEvent): void {
+    if (this.verbose) this.event(event);
+  }
+
+  image({ type, index, seed, image: { width, height } }: ImageEvent, file: string): void {
+    this.event({ type, index, seed, width, height, file });
+  }
+
+  result(result: object): void {
+    this.event({ type: "result", ...result });
+  }
+
+  end(): void {}
+}

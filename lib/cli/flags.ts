@@ -1,0 +1,76 @@
+import type { Options } from "yargs";
+import { expectation, type Option, type OptionTable } from "../check.js";
+
+/** One flag of the command line: an option, or a member of one ("skipLayerGuidance.scale" is `--skip-layer-guidance-scale`). */
+export interface Flag {
+  path: string[];
+  name: string;
+  option: Option;
+}
+
+/** "cfgScale" → "cfg-scale"; "skipLayerGuidance.layers[2]" → "skip-layer-guidance-layers". */
+export function flagName(path: string): string {
+  return path
+    .replace(/\[\d+\]/g, "")
+    .replace(/\./g, "-")
+    .replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+/** The flags of a table, without those that only code can give (callbacks, signals). */
+export function flagsOf(table: OptionTable, path: string[] = []): Flag[] {
+  return Object.entries(table).flatMap(([key, option]): Flag[] => {
+    const here = [...path, key];
+    const own: Flag = { path: here, name: flagName(here.join(".")), option };
+    if (option.kind === "callback" || option.kind === "signal") return [];
+    if (option.kind !== "object") return [own];
+    return [...(option.orBoolean ? [own] : []), ...flagsOf(option.members, here)];
+  });
+}
+
+/** The flags as yargs takes them. Values stay text: they are converted here and checked by the API, so that both say the same. */
+export function yargsOptions(flags: Flag[], group: string): Record<string, Options> {
+  return Object.fromEntries(flags.map(({ name, option }) => [name, { ...yargsOption(option), group }]));
+}
+
+function yargsOption(option: Option): Options {
+  const isSwitch = option.kind === "boolean" || option.kind === "object";
+  const shown = option.default === undefined || option.default === "" ? undefined : String(option.default);
+  return {
+    ...(isSwitch ? { type: "boolean" } : { requiresArg: true }),
+    describe: `${option.description}${hint(option)}`,
+    defaultDescription: option.defaultText ?? shown,
+  };
+}
+
+function hint(option: Option): string {
+  if (option.kind === "enum") return `: ${option.values.join(", ")}`;
+  if (option.kind === "integer" || option.kind === "number")
+    return ` (${expectation(option).replace(/^an? (integer |number )?(from )?/, "")})`;
+  return option.kind === "list" ? " (separated by commas)" : "";
+}
+
+/** The options object that the flags describe. */
+export function readFlags(flags: Flag[], argv: Record<string, unknown>): Record<string, unknown> {
+  const options: Record<string, unknown> = {};
+  for (const { path, name, option } of flags) {
+    const value = argv[name];
+    if (value === undefined) continue;
+    const [key = "", member] = path;
+    if (member === undefined) options[key] = convert(option, value);
+    else if (options[key] !== false) {
+      const members = typeof options[key] === "object" ? (options[key] as object) : {};
+      options[key] = { ...members, [member]: convert(option, value) };
+    }
+  }
+  return options;
+}
+
+/** Text → the option's type. What does not look like it stays text, for the check to name. */
+function convert(option: Option, value: unknown): unknown {
+  if (typeof value !== "string") return value;
+  const text = value.trim();
+  if (option.kind === "integer" || option.kind === "number") return text !== "" && Number.isFinite(Number(text)) ? Number(text) : value;
+  if (option.kind === "seed") return /^-?\d+$/.test(text) ? BigInt(text) : value;
+  if (option.kind === "list") return text.split(",").map((item) => convert(option.of, item));
+  return value;
+}

@@ -1,0 +1,76 @@
+import { Presets, SingleBar } from "cli-progress";
+import type { ProgressEvent } from "../types.js";
+
+/** Shows how a load or a run gets on. */
+export interface Progress {
+  update(event: ProgressEvent): void;
+  /** Before anything else is printed, and at the end. */
+  pause(): void;
+}
+
+export function formatSeconds(seconds: number): string {
+  if (seconds < 59.5) return `${seconds.toFixed(seconds < 10 ? 1 : 0)} s`;
+  const whole = Math.round(seconds);
+  const parts = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  if (!parts[0]) parts.shift();
+  return parts.map((part, index) => (index ? String(part).padStart(2, "0") : part)).join(":");
+}
+
+function title({ phase, image, images }: ProgressEvent): string {
+  return images > 1 ? `${phase} ${image + 1}/${images}` : phase;
+}
+
+function pace({ phase, secondsPerStep, eta }: ProgressEvent): string {
+  const rate = phase === "load" ? "" : `${secondsPerStep.toFixed(2)} s/step, `;
+  return `${rate}ETA ${formatSeconds(eta)}`;
+}
+
+/** One bar a phase, for a terminal. */
+class Bars implements Progress {
+  #bar: SingleBar | undefined;
+  #title = "";
+
+  update(event: ProgressEvent): void {
+    const name = title(event);
+    if (this.#title !== name) {
+      this.pause();
+      this.#title = name;
+    }
+    if (!this.#bar) {
+      this.#bar = new SingleBar(
+        { format: "{title} {bar} {value}/{total} {pace}", barsize: 30, clearOnComplete: true, hideCursor: true },
+        Presets.shades_classic,
+      );
+      this.#bar.start(event.steps, 0, { title: name, pace: "" });
+    }
+    this.#bar.setTotal(event.steps);
+    this.#bar.update(event.step, { pace: pace(event) });
+  }
+
+  pause(): void {
+    this.#bar?.stop();
+    this.#bar = undefined;
+  }
+}
+
+/** At most one line a second and one at the end of a phase, for a log file. */
+class Lines implements Progress {
+  #last = Date.now();
+
+  update(event: ProgressEvent): void {
+    const done = event.step >= event.steps;
+    if (!done && Date.now() - this.#last < 1000) return;
+    this.#last = Date.now();
+    process.stderr.write(`${title(event)}: ${event.step}/${event.steps}, ${pace(event)}\n`);
+  }
+
+  pause(): void {}
+}
+
+const silent: Progress = { update() {}, pause() {} };
+
+/** Bars on a terminal, lines elsewhere and between log lines, nothing when quiet. */
+export function createProgress({ quiet, verbose }: { quiet: boolean; verbose: boolean }): Progress {
+  if (quiet) return silent;
+  return process.stderr.isTTY && !verbose ? new Bars() : new Lines();
+}

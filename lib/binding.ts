@@ -124,6 +124,8 @@ export interface NativeBinding {
   devices(): NativeJob<NativeDevice[]>;
   /** The params tables; nested members are named by path (`skipLayerGuidance.layers`). */
   describe(table: "model" | "generate", params?: object): NativeField[];
+  /** Ends this environment's jobs and waits until the engine has let go of them; further calls throw. */
+  close(): void;
   /** Engine commit and the CPU features it was built for. */
   readonly engine: { commit: string; system: string };
 }
@@ -136,6 +138,9 @@ let binding: NativeBinding | undefined;
 /** Loads the addon on first use, so that importing the package never fails for a missing binary. */
 export function native(): NativeBinding {
   process.env.GGML_NO_BACKTRACE ??= "1"; // else a failed assertion forks a debugger before our handler runs
-  binding ??= load(packageRoot) as NativeBinding;
+  if (!binding) {
+    binding = load(packageRoot) as NativeBinding;
+    process.once("exit", binding.close); // process.exit() skips native cleanup hooks; the engine must not outlive static data
+  }
   return binding;
 }

@@ -24,6 +24,8 @@ void Environment::create(Napi::Env env) {
 }
 
 void Environment::close() {
+  if (closed_) return;
+  closed_ = true;
   for (const auto& [job, call] : calls_) Queue::abandon(call.job);
   channel_->close();
   calls_.clear();
@@ -32,6 +34,7 @@ void Environment::close() {
 }
 
 Napi::Object Environment::start(Napi::Env env, const std::shared_ptr<Job>& job, const Napi::Value& listener) {
+  if (closed_) throw Napi::Error::New(env, "the process is exiting");
   Napi::Object handle = Napi::Object::New(env);
   Call call{Napi::Promise::Deferred::New(env), {}, job};
   if (listener.IsFunction()) call.listener = Napi::Persistent(listener.As<Napi::Function>());

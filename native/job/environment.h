@@ -20,6 +20,10 @@ class Environment {
   // Queues a job. Returns { promise, cancel } for JavaScript; `listener` may be empty.
   Napi::Object start(Napi::Env env, const std::shared_ptr<Job>& job, const Napi::Value& listener);
 
+  // Ends its jobs, waits until the engine has let go of them, and accepts no more. Called when the environment goes; more
+  // than once does nothing.
+  void close();
+
   // Called through the channel.
   void deliver(const Job& job, const Napi::Object& event);
   void settle(Job& job);
@@ -28,7 +32,6 @@ class Environment {
 
  private:
   explicit Environment(Napi::Env env) : channel_(std::make_shared<Channel>(env)) {}
-  void close();
 
   struct Call {
     Napi::Promise::Deferred deferred;
@@ -38,6 +41,7 @@ class Environment {
 
   const std::shared_ptr<Channel> channel_;
   std::unordered_map<const Job*, Call> calls_;
+  bool closed_ = false;
 };
 
 }  // namespace sdcpp

@@ -85,7 +85,8 @@ void stop(State& s, std::unique_lock<std::mutex>& lock) {
   s.stopping = false;
 }
 
-// process.exit() ends the process without the environments' cleanup hooks; static destructors must not meet a running engine.
+// A second line of defense: process.exit() runs no cleanup hooks (lib/binding.ts closes the environment on 'exit' instead),
+// and static destructors must not meet a running engine.
 void at_exit() {
   std::unique_lock<std::mutex> lock(state().mutex);
   stop(state(), lock);

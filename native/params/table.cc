@@ -29,9 +29,12 @@ std::vector<T>& read_list(const Napi::Value& value, const std::string& path, std
 }  // namespace
 
 void reject(const Napi::Value& value, const std::string& path, const std::string& expected) {
-  const Napi::Env env = value.Env();
   const std::string got = value.IsNull() ? "null" : value.ToString().Utf8Value();
-  Napi::TypeError error = Napi::TypeError::New(env, path + ": expected " + expected + ", received " + got);
+  fail(value.Env(), path, "expected " + expected + ", received " + got);
+}
+
+void fail(Napi::Env env, const std::string& path, const std::string& problem) {
+  Napi::TypeError error = Napi::TypeError::New(env, path + ": " + problem);
   error.Set("code", code::InvalidOption);
   error.Set("path", path);
   throw error;

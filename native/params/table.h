@@ -30,6 +30,8 @@ struct Field {
 template <class S>
 using Table = std::vector<Field<S>>;
 
+// Throw a TypeError with ERR_INVALID_OPTION and the option's path.
+[[noreturn]] void fail(Napi::Env env, const std::string& path, const std::string& problem);
 [[noreturn]] void reject(const Napi::Value& value, const std::string& path, const std::string& expected);
 
 bool read_boolean(const Napi::Value& value, const std::string& path);
@@ -145,7 +147,7 @@ void read(const Table<S>& table, const Napi::Object& options, S& target, Arena& 
       read(table, value.As<Napi::Object>(), target, arena, path + ".");
       known = true;
     }
-    if (!known) reject(value, path, "no such option");
+    if (!known) fail(options.Env(), path, "no such option");
   }
 }
 

@@ -17,7 +17,7 @@ export interface Plan {
 /** The public event of a native progress message. `seconds` counts from the beginning of this picture's phase. */
 export function progressEvent(event: Extract<NativeEvent, { type: "progress" }>, images: number): ProgressEvent {
   const { phase, step, steps, image, seconds } = event;
-  const secondsPerStep = step > 0 ? seconds / step : 0;
+  const secondsPerStep = seconds / step;
   const left = steps - step + (phase === "load" ? 0 : (images - image - 1) * steps);
   return { type: "progress", phase, step, steps, image, images, secondsPerStep, eta: secondsPerStep * left };
 }
@@ -71,20 +71,9 @@ export class Generation implements Promise<GenerationResult>, AsyncIterable<Gene
   }
 
   // biome-ignore lint/suspicious/noThenProperty: a Generation is a promise
-  then<A = GenerationResult, B = never>(
-    onResult?: ((result: GenerationResult) => A | PromiseLike<A>) | null,
-    onError?: ((reason: unknown) => B | PromiseLike<B>) | null,
-  ): Promise<A | B> {
-    return this.#result.then(onResult, onError);
-  }
-
-  catch<B = never>(onError?: ((reason: unknown) => B | PromiseLike<B>) | null): Promise<GenerationResult | B> {
-    return this.#result.catch(onError);
-  }
-
-  finally(onEnd?: (() => void) | null): Promise<GenerationResult> {
-    return this.#result.finally(onEnd);
-  }
+  readonly then: Promise<GenerationResult>["then"] = (onResult, onError) => this.#result.then(onResult, onError);
+  readonly catch: Promise<GenerationResult>["catch"] = (onError) => this.#result.catch(onError);
+  readonly finally: Promise<GenerationResult>["finally"] = (onEnd) => this.#result.finally(onEnd);
 
   [Symbol.asyncIterator](): AsyncIterableIterator<GenerationEvent> {
     this.#result.catch(() => {}); // the iterator throws it
@@ -135,8 +124,9 @@ export class Generation implements Promise<GenerationResult>, AsyncIterable<Gene
 
   #receive(event: NativeEvent, plan: Plan): void {
     const images = plan.parameters.batchCount;
-    if (event.type === "progress") this.#publish(progressEvent(event, images));
-    else if (event.type === "image") {
+    if (event.type === "progress") {
+      if (event.step > 0) this.#publish(progressEvent(event, images));
+    } else if (event.type === "image") {
       const { image: index, seed, data, width, height, channels } = event;
       const image = new Image(data, width, height, channels as 1 | 3 | 4, plan.describe(seed));
       this.#images[index] = image;

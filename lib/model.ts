@@ -61,7 +61,7 @@ async function resolveFiles({ files, preset, signal }: CheckedModelOptions): Pro
 
 function report(event: NativeEvent, { onProgress, onLog }: Pick<CheckedModelOptions, "onProgress" | "onLog">): void {
   try {
-    if (event.type === "progress") onProgress?.(progressEvent(event, 1));
+    if (event.type === "progress" && event.step > 0) onProgress?.(progressEvent(event, 1));
     if (event.type === "log") onLog?.(event);
   } catch {
     // a listener's fault must not end the work it listens to

@@ -55,9 +55,10 @@ class Bars implements Progress {
 
 /** At most one line a second and one at the end of a phase, for a log file. */
 class Lines implements Progress {
-  #last = Date.now();
+  #last: number | undefined;
 
   update(event: ProgressEvent): void {
+    this.#last ??= Date.now();
     const done = event.step >= event.steps;
     if (!done && Date.now() - this.#last < 1000) return;
     this.#last = Date.now();

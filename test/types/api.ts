@@ -1,0 +1,70 @@
+/** Compiled, never run: the public types must allow this and refuse what follows `@ts-expect-error`. */
+import {
+  type Device,
+  type GenerationEvent,
+  type GenerationResult,
+  Image,
+  InvalidOptionError,
+  listDevices,
+  loadModel,
+  type Model,
+  readParameters,
+  SdcppError,
+} from "../../lib/index.js";
+
+export async function usage(): Promise<void> {
+  await using model: Model = await loadModel({
+    diffusionModel: "a.gguf",
+    clipL: "b.gguf",
+    taesd: "c.gguf",
+    placement: { textEncoders: "cpu" },
+    signal: AbortSignal.timeout(1000),
+    onProgress: ({ step, steps, eta }) => step + steps + eta,
+    onLog: ({ level, text }) => level + text,
+  });
+  const side: number = model.info.maxSide;
+  const run = model.generate({ prompt: "a", seed: 7n, width: side, skipLayerGuidance: { layers: [7] }, sigmas: [1, 0] });
+  model.generate({ prompt: "a", seed: 7, skipLayerGuidance: true });
+  for await (const event of run) {
+    const typed: GenerationEvent = event;
+    if (typed.type === "image") await typed.image.toFile("a.png", { compressionLevel: 9 });
+    else if (typed.type === "progress") typed.secondsPerStep.toFixed();
+    // @ts-expect-error: only progress has a step
+    else typed.step;
+  }
+  run.cancel("enough");
+  const { images, seeds }: GenerationResult = await run;
+  const promise: Promise<GenerationResult> = run;
+  await promise;
+  const seed: bigint | undefined = seeds[0];
+  const bytes: Buffer | undefined = await images[0]?.encode("webp", { quality: 90 });
+  const found = await readParameters(bytes ?? "a.png");
+  // @ts-expect-error: there may be none
+  found.prompt;
+  const devices: Device[] = await listDevices();
+  devices[0]?.memoryFree.toFixed();
+  new Image(new Uint8Array(3), 1, 1, 3).toSharp().resize(2);
+  await model.dispose();
+  void seed;
+
+  // @ts-expect-error: prompt is required
+  model.generate({});
+  // @ts-expect-error: unknown option
+  model.generate({ prompt: "a", cfgscale: 1 });
+  // @ts-expect-error: seeds are numbers
+  model.generate({ prompt: "a", seed: "7" });
+  // @ts-expect-error: unknown module
+  loadModel({ preset: "demo", placement: { unet: "cpu" } });
+  // @ts-expect-error: unknown family
+  loadModel({ preset: "demo", family: "sdxl" });
+  // @ts-expect-error: unknown format
+  images[0]?.encode("gif");
+  // @ts-expect-error: info is fixed
+  model.info = { ...model.info };
+}
+
+export function describeError(error: unknown): string {
+  if (error instanceof InvalidOptionError) return error.path + error.code;
+  if (error instanceof SdcppError) return error.code + error.log.join();
+  return String(error);
+}

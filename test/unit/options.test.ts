@@ -1,0 +1,236 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { InvalidOptionError, SdcppError } from "../../lib/errors.js";
+import { backendSpec, checkGenerateOptions, checkModelOptions, generateOptions, modelOptions } from "../../lib/options.js";
+
+const limits = {
+  defaults: { width: 1024, height: 1024, steps: 28, cfgScale: 4.5, sampler: "euler", scheduler: "discrete", flowShift: 3 },
+  maxSide: 1024,
+  depth: 24,
+};
+const check = (options: unknown) => checkGenerateOptions(options, limits).parameters;
+
+/** Fails unless `work` throws an InvalidOptionError for exactly this path, with a message that has these parts. */
+function rejects(work: () => unknown, path: string, ...parts: (string | RegExp)[]): void {
+  assert.throws(work, (error: unknown) => {
+    assert.ok(error instanceof InvalidOptionError, String(error));
+    assert.ok(error instanceof TypeError && error instanceof SdcppError);
+    assert.equal(error.code, "ERR_INVALID_OPTION");
+    assert.equal(error.path, path);
+    for (const part of parts)
+      assert.match(error.message, typeof part === "string" ? new RegExp(part.replace(/[+^[\].?()]/g, "\\$&")) : part);
+    return true;
+  });
+}
+
+describe("generate options", () => {
+  it("fills in the family's defaults", () => {
+    const { seed, ...rest } = check({ prompt: "a" });
+    assert.ok(seed >= 0n && seed < 2n ** 32n);
+    assert.deepEqual(rest, { ...limits.defaults, prompt: "a", negativePrompt: "", batchCount: 1, clipSkip: 2 });
+  });
+
+  it("draws another seed each time", () => {
+    const seeds = new Set(Array.from({ length: 20 }, () => check({ prompt: "a" }).seed));
+    assert.ok(seeds.size > 15);
+  });
+
+  it("keeps what is given", () => {
+    const given = {
+      width: 512,
+      height: 16,
+      steps: 1000,
+      cfgScale: 0,
+      sampler: "dpm++2m",
+      scheduler: "karras",
+      eta: 0,
+      flowShift: 1.5,
+      clipSkip: 12,
+    };
+    const { prompt, ...parameters } = check({ prompt: "ü (b:1.2)", negativePrompt: "c", seed: 7, batchCount: 1000, ...given });
+    assert.equal(prompt, "ü (b:1.2)");
+    assert.deepEqual(parameters, { ...given, negativePrompt: "c", seed: 7n, batchCount: 1000 });
+  });
+
+  const wrong: [string, unknown[], string][] = [
+    ["prompt", [7, null, ["a"], "a\0b", "é".repeat(8193)], "at most 16384 bytes"],
+    ["negativePrompt", [true, null, "x".repeat(16_385)], "at most 16384 bytes"],
+    ["width", ["512", 0, 8, 500, 1040, 512.5, Number.NaN, Number.POSITIVE_INFINITY, 512n, null], "a multiple of 16 from 16 to 1024"],
+    ["height", ["512", -16, 2048], "a multiple of 16 from 16 to 1024"],
+    ["steps", ["4", 0, -1, 1001, 2.5], "an integer from 1 to 1000"],
+    ["cfgScale", ["4", -0.1, 101, Number.NaN], "a number from 0 to 100"],
+    ["sampler", [1, "", "ddim", "Euler"], 'one of "euler", "euler_a"'],
+    ["scheduler", [1, "linear"], 'one of "discrete", "karras"'],
+    ["seed", ["7", -1, -1n, 0.5, 2 ** 53, 2n ** 63n, Number.NaN], "an integer from 0 to 2^63-1"],
+    ["batchCount", ["1", 0, 1001, 1.5], "an integer from 1 to 1000"],
+    ["eta", ["0", -0.5, Number.POSITIVE_INFINITY], "a number from 0"],
+    ["flowShift", ["3", 0, -1, 1e-60, Number.NaN], "a number above 0"],
+    ["sigmas", ["1,0", [1], Array(1002).fill(1), { 0: 1, 1: 0, length: 2 }], "an array of 2 to 1001 items"],
+    ["skipLayerGuidance", ["on", 1, [7]], "object"],
+    ["clipSkip", ["2", 0, 13, -1], "an integer from 1 to 12"],
+    ["signal", [{}, true, new AbortController()], "an AbortSignal"],
+  ];
+  for (const [name, values, expected] of wrong) {
+    it(`refuses a wrong ${name}`, () => {
+      for (const value of values) rejects(() => check({ prompt: "a", [name]: value }), name, `${name}: expected`, expected, "received");
+    });
+  }
+
+  it("tests every option of the table", () => {
+    assert.deepEqual(new Set(wrong.map(([name]) => name)), new Set(Object.keys(generateOptions)));
+  });
+
+  it("says what came", () => {
+    rejects(() => check({ prompt: "a", width: "512" }), "width", 'width: expected a multiple of 16 from 16 to 1024, received "512"');
+    rejects(() => check({ prompt: "a", seed: -1 }), "seed", "received -1; leave it out for a random seed");
+    rejects(() => check({}), "prompt", "but it is missing");
+    for (const options of [undefined, null, "a", 7, []]) rejects(() => check(options), "options", "options: expected an object");
+  });
+
+  it("suggests the near name", () => {
+    rejects(() => check({ prompt: "a", cfgscale: 3 }), "cfgscale", "unknown option cfgscale; did you mean cfgScale?");
+    rejects(() => check({ prompt: "a", negative_prompt: "" }), "negative_prompt", "did you mean negativePrompt?");
+    rejects(() => check({ prompt: "a", skipLayerGuidance: { layer: [7] } }), "skipLayerGuidance.layer", "did you mean layers?");
+    rejects(() => check({ prompt: "a", sampler: "eular" }), "sampler", "did you mean euler?");
+    rejects(() => check({ prompt: "a", constructor: 1 }), "constructor", /unknown option constructor$/);
+    rejects(() => check(JSON.parse('{"prompt":"a","__proto__":{}}')), "__proto__", "unknown option");
+  });
+
+  it("takes undefined as absent", () => {
+    assert.equal(check({ prompt: "a", steps: undefined, signal: undefined }).steps, 28);
+  });
+
+  it("checks the seeds of the whole batch", () => {
+    assert.equal(check({ prompt: "a", seed: 2n ** 63n - 1n }).seed, 2n ** 63n - 1n);
+    assert.equal(check({ prompt: "a", seed: 2n ** 63n - 2n, batchCount: 2 }).batchCount, 2);
+    rejects(() => check({ prompt: "a", seed: 2n ** 63n - 1n, batchCount: 2 }), "seed", "seed + batchCount - 1");
+    assert.equal(check({ prompt: "a", seed: Number.MAX_SAFE_INTEGER }).seed, 9007199254740991n);
+  });
+
+  it("checks sigmas together", () => {
+    const sigmas = [1, 0.5, 0.5, 0];
+    assert.equal(check({ prompt: "a", sigmas }).steps, 3);
+    assert.equal(check({ prompt: "a", sigmas, steps: 3 }).steps, 3);
+    rejects(() => check({ prompt: "a", sigmas, steps: 4 }), "steps", "expected 3");
+    rejects(() => check({ prompt: "a", sigmas: [1, 0.5, 0.6] }), "sigmas[2]", "at most 0.5");
+    rejects(() => check({ prompt: "a", sigmas: [1, Number.NaN] }), "sigmas[1]", "received NaN");
+    rejects(() => check({ prompt: "a", sigmas: [0, 0] }), "sigmas[0]", "above 0");
+    rejects(() => check({ prompt: "a", sigmas: new Array(3) }), "sigmas[0]", "received undefined");
+  });
+
+  it("checks skip-layer guidance", () => {
+    const published = { layers: [7, 8, 9], scale: 2.5, start: 0.01, end: 0.2 };
+    const guidance = (skipLayerGuidance: unknown) => check({ prompt: "a", skipLayerGuidance }).skipLayerGuidance;
+    assert.deepEqual(guidance(true), published);
+    assert.equal(guidance(false), undefined);
+    assert.deepEqual(guidance({ scale: 1 }), { ...published, scale: 1 });
+    rejects(() => guidance({ layers: [7, 8, -1] }), "skipLayerGuidance.layers[2]", "received -1");
+    rejects(() => guidance({ layers: [7, 24] }), "skipLayerGuidance.layers[1]", "from 0 to 23", "received 24");
+    rejects(() => guidance({ start: 0.5, end: 0.4 }), "skipLayerGuidance.end", "at least 0.5");
+    rejects(() => guidance({ end: 1.1 }), "skipLayerGuidance.end", "from 0 to 1");
+    rejects(
+      () => checkGenerateOptions({ prompt: "a", skipLayerGuidance: true }, { ...limits, depth: 4 }),
+      "skipLayerGuidance.layers[0]",
+      "4 blocks",
+    );
+  });
+
+  it("reads each property once and copies arrays", () => {
+    const reads: string[] = [];
+    const sigmas = [1, 0];
+    const options = new Proxy(
+      { prompt: "a", sigmas, skipLayerGuidance: { layers: [1] } },
+      {
+        get(target, name, receiver) {
+          reads.push(String(name));
+          return Reflect.get(target, name, receiver);
+        },
+      },
+    );
+    const parameters = check(options);
+    assert.equal(new Set(reads).size, reads.length);
+    sigmas[0] = 99;
+    options.skipLayerGuidance.layers[0] = 99;
+    assert.deepEqual(parameters.sigmas, [1, 0]);
+    assert.deepEqual(parameters.skipLayerGuidance?.layers, [1]);
+    let width = 16;
+    const changing = {
+      prompt: "a",
+      get width() {
+        width *= 10;
+        return width;
+      },
+    };
+    assert.equal(check(changing).width, 160);
+  });
+
+  it("replaces lone surrogates as the engine's text will have them", () => {
+    assert.equal(check({ prompt: "a\ud800b" }).prompt, "a\ufffdb");
+  });
+});
+
+describe("model options", () => {
+  it("splits them into files and parameters for native code", () => {
+    const signal = new AbortController().signal;
+    const options = {
+      diffusionModel: "d.gguf",
+      clipL: "l.gguf",
+      taesd: "t.gguf",
+      threads: 4,
+      weightType: "q4_k",
+      backend: "cuda:1",
+      signal,
+    };
+    const checked = checkModelOptions({ ...options, placement: { textEncoders: "cpu" } });
+    assert.deepEqual(checked.files, { diffusionModel: "d.gguf", clipL: "l.gguf", taesd: "t.gguf" });
+    const defaults = { flashAttention: true, mmap: false, rng: "cuda", promptCache: 8 };
+    assert.deepEqual(checked.params, { ...defaults, threads: 4, weightType: "q4_K", backend: "cuda1,te=cpu" });
+    assert.equal(checked.signal, signal);
+  });
+
+  const wrong: [string, unknown[]][] = [
+    ...["model", "diffusionModel", "clipL", "clipG", "t5xxl", "vae", "taesd"].map((name): [string, unknown[]] => [
+      name,
+      ["", "a\0b", 7, null],
+    ]),
+    ["preset", ["demos", 1]],
+    ["family", ["sd3.5-huge", 1]],
+    ["backend", ["", "cuda0", "cuda:", "cuda:-1", "opencl:0", "CPU", 0]],
+    ["placement", ["cpu", null]],
+    ["threads", [0, 513, "4", 1.5]],
+    ["flashAttention", ["true", 1]],
+    ["mmap", ["", 0]],
+    ["weightType", ["q4_K", "q3", 8]],
+    ["rng", ["cude", 1]],
+    ["promptCache", [-1, 1001, "8"]],
+    ["signal", [{}]],
+    ["onProgress", [{}]],
+    ["onLog", ["log"]],
+  ];
+  for (const [name, values] of wrong) {
+    it(`refuses a wrong ${name}`, () => {
+      for (const value of values) rejects(() => checkModelOptions({ [name]: value }), name, `${name}: expected`, "received");
+    });
+  }
+
+  it("tests every option of the table", () => {
+    assert.deepEqual(new Set(wrong.map(([name]) => name)), new Set(Object.keys(modelOptions)));
+  });
+
+  it("names nested paths and the form of a backend", () => {
+    rejects(() => checkModelOptions({ placement: { vae: "gpu0" } }), "placement.vae", 'one device as "cuda:0"', 'received "gpu0"');
+    rejects(() => checkModelOptions({ placement: { textencoder: "cpu" } }), "placement.textencoder", "did you mean textEncoders?");
+    rejects(() => checkModelOptions({ preset: "demos" }), "preset", 'one of "demo"', "did you mean demo?");
+  });
+
+  it("writes the engine's backend syntax", () => {
+    assert.equal(backendSpec("auto"), undefined);
+    assert.equal(backendSpec("cpu"), "cpu");
+    assert.equal(backendSpec("gpu"), "gpu");
+    assert.equal(backendSpec("metal"), "metal");
+    assert.equal(backendSpec("vulkan:12"), "vulkan12");
+    assert.equal(backendSpec("auto", { vae: "auto" }), undefined);
+    assert.equal(backendSpec("auto", { vae: "cpu" }), "vae=cpu");
+    assert.equal(backendSpec("cuda:0", { diffusion: "cuda:1", textEncoders: "cpu", vae: "gpu" }), "cuda0,diffusion=cuda1,te=cpu,vae=gpu");
+  });
+});

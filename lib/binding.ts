@@ -42,12 +42,8 @@ export interface NativeModelParams {
   flashAttention?: boolean;
   mmap?: boolean;
   rng?: string;
-  samplerRng?: string;
   /** The engine's own syntax: `"cuda0"` or `"diffusion=cuda0,te=cpu,vae=cpu"`. */
   backend?: string;
-  paramsBackend?: string;
-  maxVram?: number;
-  streamLayers?: boolean;
   promptCache?: number;
 }
 

@@ -30,11 +30,7 @@ const Table<ModelParams>& model_table() {
       field<ModelParams>("flashAttention", MEMBER(diffusion_flash_attn)),
       field<ModelParams>("mmap", MEMBER(enable_mmap)),
       choice<ModelParams>("rng", MEMBER(rng_type), names_of(sd_rng_type_name, RNG_TYPE_COUNT)),
-      choice<ModelParams>("samplerRng", MEMBER(sampler_rng_type), names_of(sd_rng_type_name, RNG_TYPE_COUNT)),
       field<ModelParams>("backend", MEMBER(backend)),
-      field<ModelParams>("paramsBackend", MEMBER(params_backend)),
-      field<ModelParams>("maxVram", MEMBER(max_vram)),
-      field<ModelParams>("streamLayers", MEMBER(stream_layers)),
       field<ModelParams>("promptCache", MEMBER(prompt_cache)),
   };
   return table;

@@ -64,7 +64,7 @@ export interface SkipLayerGuidance {
 }
 
 export interface GenerateOptions {
-  /** What to draw. Weights as `(word:1.2)`. */
+  /** What to draw. Weights as `(word:1.2)`. At most 16 KiB of UTF-8. */
   prompt: string;
   /** What to avoid. Ignored when `cfgScale` is 1. Default: "". */
   negativePrompt?: string;
@@ -73,7 +73,7 @@ export interface GenerateOptions {
   height?: number;
   /** Denoising steps, 1 to 1000. Default: by family (Large 28, Large Turbo 4, Medium 40). */
   steps?: number;
-  /** Classifier-free guidance; 1 skips the negative pass and halves the work. Default: by family (4.5; Turbo 1). */
+  /** Classifier-free guidance; 1 (what diffusers calls 0) skips the negative pass and halves the work; 0 to 100. Default: by family (4.5; Turbo 1). */
   cfgScale?: number;
   /** Default: "euler". */
   sampler?: string;

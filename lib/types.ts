@@ -3,7 +3,7 @@ import type { Image } from "./image.js";
 /** Model families whose defaults the package knows. */
 export type Family = "sd3.5-large" | "sd3.5-large-turbo" | "sd3.5-medium" | "sd3-medium" | "demo";
 
-/** Called with each event of a load; exceptions thrown inside are ignored. */
+/** Paths of a model's parts: GGUF or safetensors files in the original layout. */
 export interface ModelFiles {
   /** An all-in-one file: diffusion model, and possibly text encoders and VAE (tensor names begin with `model.diffusion_model.`). */
   model?: string;
@@ -46,9 +46,9 @@ export interface ModelOptions extends ModelFiles {
   promptCache?: number;
   /** Stops the load; it rejects with the signal's reason. */
   signal?: AbortSignal;
-  /** Called as the weights come in. */
+  /** Called as the weights come in; what it throws is ignored. */
   onProgress?: (event: ProgressEvent) => void;
-  /** Called with each line the engine logs, while loading and in later runs. */
+  /** Called with each line the engine logs, while loading and in later runs; what it throws is ignored. */
   onLog?: (event: LogEvent) => void;
 }
 

@@ -79,6 +79,8 @@ class LoadJob final : public PhasedJob {
     model_ = std::move(model);
   }
 
+  const char* failure_code() const override { return code::ModelFile; }
+
  private:
   size_t done_ = 0;
   size_t total_ = 0;

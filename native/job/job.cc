@@ -54,9 +54,9 @@ void Job::execute() {
   } catch (const std::bad_alloc&) {
     fail(code::InsufficientMemory, "the system has no memory left");
   } catch (const std::exception& exception) {
-    fail(code::Generation, std::string("the engine failed: ") + exception.what());
+    fail(failure_code(), std::string("the engine failed: ") + exception.what());
   } catch (...) {
-    fail(code::Generation, "the engine failed for an unknown reason");
+    fail(failure_code(), "the engine failed for an unknown reason");
   }
   if (error_ && error_->code != code::Cancelled) {
     const std::lock_guard<std::mutex> lock(log_mutex_);
@@ -70,6 +70,8 @@ void Job::drop() {
 }
 
 void Job::waits(size_t position) {
+  if (position == position_) return;
+  position_ = position;
   emit([position](Napi::Env env) {
     Napi::Object event = Napi::Object::New(env);
     event["type"] = "queued";

@@ -34,7 +34,7 @@ class Job : public std::enable_shared_from_this<Job> {
   void settle();
   // Any thread: ends a job that was never run.
   void drop();
-  // Any thread: its place in line, 1 = next.
+  // Any thread, under the queue's lock: its place in line, 1 = next. Tells JavaScript when it changes.
   void waits(size_t position);
 
   // JavaScript thread, after execute() succeeded.
@@ -52,12 +52,16 @@ class Job : public std::enable_shared_from_this<Job> {
  protected:
   virtual void run() = 0;
 
+  // The code of an exception that the engine throws.
+  virtual const char* failure_code() const { return code::Generation; }
+
   // Any thread: sends an event, which `make` builds on the JavaScript thread, to the caller's listener.
   void emit(std::function<Napi::Object(Napi::Env)> make);
 
  private:
   const std::shared_ptr<Channel> channel_;
   std::atomic<bool> cancelled_{false};
+  size_t position_ = 0;  // last told
   std::optional<ErrorReport> error_;
   std::mutex log_mutex_;  // the engine's loader logs from its own threads
   std::deque<std::string> log_;

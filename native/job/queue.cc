@@ -120,9 +120,9 @@ void push(const std::shared_ptr<Job>& job) {
     (void)registered;
     s.thread.emplace(loop, kStackBytes);
   }
-  const bool waits = s.running || !s.waiting.empty();
+  const size_t ahead = s.waiting.size() + (s.running ? 1 : 0);
   s.waiting.push_back(job);
-  if (waits) job->waits(s.waiting.size());
+  if (ahead > 0) job->waits(ahead);
   s.changed.notify_all();
 }
 

@@ -1,0 +1,28 @@
+"""Hand-written phrasings, not made by the grammar of the training: prompt, background, color, shape, size and place (1 or 2)."""
+
+PHRASINGS = [
+    ('blue background, red circle', 'blue', 'red', 'circle', {}),
+    ('I want to see a yellow star; the backdrop should be black', 'black', 'yellow', 'star', {}),
+    ('GREEN SQUARE ON ORANGE BACKGROUND', 'orange', 'green', 'square', {}),
+    ('red heart white background minimalist vector logo', 'white', 'red', 'heart', {}),
+    ('a pink diamond shape floating over a purple background, high quality, 4k', 'purple', 'pink', 'diamond', {}),
+    ('An orange triangle sits upon a teal background', 'teal', 'orange', 'triangle', {}),
+    ('a tiny black dot in the upper left corner of a white background', 'white', 'black', 'circle', dict(size=1, x=1, y=1)),
+    ('huge yellow ring on a gray background', 'gray', 'yellow', 'ring', dict(size=2)),
+    ('a background of green with a white cross', 'green', 'white', 'cross', {}),
+    ('white cross, green', 'green', 'white', 'cross', {}),
+    ('a star. It is purple. The background is yellow.', 'yellow', 'purple', 'star', {}),
+    ('could you please draw a blue heart on a pink background for my friend?', 'pink', 'blue', 'heart', {}),
+    ('small red square at the bottom right on a black background', 'black', 'red', 'square', dict(size=1, x=2, y=2)),
+    ('a turquoise donut on a black backdrop', 'black', 'teal', 'ring', {}),
+    ('big violet rhombus on white', 'white', 'purple', 'diamond', dict(size=2)),
+    ('a black ring against an orange sky', 'orange', 'black', 'ring', {}),
+    ('the gray triangle on the red background', 'red', 'gray', 'triangle', {}),
+    ('a red ball on green grass', 'green', 'red', 'circle', {}),
+    ('yellow sun in the top right, blue background', 'blue', 'yellow', None, dict(x=2, y=1)),
+    ('a red heart', None, 'red', 'heart', {}),
+    ('a triangle', None, None, 'triangle', {}),
+    ('star on a purple background', 'purple', None, 'star', {}),
+    ('green background', 'green', None, None, {}),
+    ('a blue (star:1.3) on a yellow background', 'yellow', 'blue', 'star', {}),
+]

@@ -38,7 +38,8 @@ export async function loadModel(options: ModelOptions): Promise<Model> {
 
   let cancel: (() => void) | undefined;
   try {
-    const job = native().load({ ...files, ...checked.params }, (event) => report(event, checked));
+    const flashAttention = checked.params.flashAttention ?? checked.preset !== "demo"; // slower with the demo's tiny heads
+    const job = native().load({ ...files, ...checked.params, flashAttention }, (event) => report(event, checked));
     cancel = () => job.cancel();
     signal?.addEventListener("abort", cancel, { once: true });
     const model = await job.promise;

@@ -57,7 +57,7 @@ export const modelOptions: OptionTable = {
     description: "Another backend for single modules",
   },
   threads: { kind: "integer", min: 1, max: 512, defaultText: "physical cores", description: "Compute threads on the CPU" },
-  flashAttention: { kind: "boolean", default: true, description: "Flash attention in the diffusion model" },
+  flashAttention: { kind: "boolean", defaultText: "true, for the demo false", description: "Flash attention in the diffusion model" },
   mmap: { kind: "boolean", default: false, description: "Map the files instead of reading them" },
   weightType: { kind: "enum", values: weightTypes, defaultText: "as in the file", description: "Convert weights while loading" },
   rng: { kind: "enum", values: ["cuda", "cpu", "std_default"], default: "cuda", description: "Random generator of the noise" },
@@ -142,7 +142,7 @@ export function checkModelOptions(options: unknown): CheckedModelOptions {
   return { files, preset, family, params, signal, onProgress, onLog } as CheckedModelOptions;
 }
 
-/** "cuda:0" and { textEncoders: "cpu" } → "cuda0,te=cpu", the engine's syntax; undefined lets the engine choose. */
+/** "cuda:0" and { textEncoders: "cpu" } → "cuda0,te=cpu", the engine's syntax and device names; undefined lets the engine choose. */
 export function backendSpec(backend: string, placement: Partial<Record<Module, string>> = {}): string | undefined {
   const modules = { diffusion: "diffusion", textEncoders: "te", vae: "vae" };
   const parts = backend === "auto" ? [] : [backend];
@@ -150,7 +150,7 @@ export function backendSpec(backend: string, placement: Partial<Record<Module, s
     const place = placement[module as Module];
     if (place && place !== "auto") parts.push(`${name}=${place}`);
   }
-  return parts.length ? parts.join(",").replaceAll(":", "") : undefined;
+  return parts.length ? parts.join(",").replaceAll(":", "").replaceAll("metal", "mtl") : undefined;
 }
 
 /** What the loaded model adds to the rules. */

@@ -34,7 +34,7 @@ export interface ModelOptions extends ModelFiles {
   placement?: Partial<Record<Module, string>>;
   /** Compute threads on the CPU, 1 to 512. Default: the machine's physical cores. */
   threads?: number;
-  /** Flash attention in the diffusion model: less memory, and faster on most devices. Default: true. */
+  /** Flash attention in the diffusion model: less memory, and faster on most devices. Default: true; false for the demo, whose heads are too small for it. */
   flashAttention?: boolean;
   /** Map the files instead of reading them. Default: false. The files must not change while the model is loaded. */
   mmap?: boolean;

@@ -13,7 +13,8 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
 
   exports["load"] = Napi::Function::New<load>(env, "load");
   exports["devices"] = Napi::Function::New<devices>(env, "devices");
-  exports["close"] = Napi::Function::New(env, [](const Napi::CallbackInfo& info) { Environment::of(info.Env()).close(); }, "close");
+  exports["close"] = Napi::Function::New(
+      env, [](const Napi::CallbackInfo& info) { Environment::of(info.Env()).close(); }, "close");
   exports["describe"] = Napi::Function::New<describe>(env, "describe");
 
   Napi::Object engine = Napi::Object::New(env);

@@ -48,8 +48,12 @@ class DevicesJob final : public Job {
   void run() override {
     for (size_t i = 0; i < ggml_backend_dev_count(); i++) {
       ggml_backend_dev_t dev = ggml_backend_dev_get(i);
-      Device device{ggml_backend_dev_name(dev), ggml_backend_dev_description(dev), ggml_backend_reg_name(ggml_backend_dev_backend_reg(dev)),
-                    type_name(ggml_backend_dev_type(dev)), 0, 0};
+      Device device{ggml_backend_dev_name(dev),
+                    ggml_backend_dev_description(dev),
+                    ggml_backend_reg_name(ggml_backend_dev_backend_reg(dev)),
+                    type_name(ggml_backend_dev_type(dev)),
+                    0,
+                    0};
       ggml_backend_dev_memory(dev, &device.memory_free, &device.memory_total);
       devices_.push_back(std::move(device));
     }

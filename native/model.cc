@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/announcements.h"
 #include "image.h"
 #include "job/cancel.h"
 #include "job/environment.h"
@@ -89,12 +90,13 @@ class LoadJob final : public PhasedJob {
 
 class GenerateJob final : public PhasedJob {
  public:
-  GenerateJob(std::shared_ptr<Channel> channel, std::shared_ptr<LoadedModel> model) : PhasedJob(std::move(channel)), model_(std::move(model)) {}
+  GenerateJob(std::shared_ptr<Channel> channel, std::shared_ptr<LoadedModel> model)
+      : PhasedJob(std::move(channel)), model_(std::move(model)) {}
   params::GenerateParams params;
 
   void on_log(sd_log_level_t level, const char* text) override {
     Phase phase;
-    if (begins_phase(text, phase)) enter(phase);
+    if (engine::begins_phase(text, phase)) enter(phase);
     PhasedJob::on_log(level, text);
   }
 
@@ -212,8 +214,9 @@ Napi::Value load(const Napi::CallbackInfo& info) {
 }
 
 Napi::Function Model::define(Napi::Env env) {
-  return DefineClass(env, "NativeModel",
-                     {InstanceAccessor<&Model::info>("info"), InstanceMethod<&Model::generate>("generate"), InstanceMethod<&Model::dispose>("dispose")});
+  return DefineClass(
+      env, "NativeModel",
+      {InstanceAccessor<&Model::info>("info"), InstanceMethod<&Model::generate>("generate"), InstanceMethod<&Model::dispose>("dispose")});
 }
 
 Napi::Object Model::wrap(Napi::Env env, std::shared_ptr<LoadedModel> model) {

@@ -1,4 +1,3 @@
-"use strict";
 // Brings the pinned engine source to engine/source: cargo fetches the crate by name, its sha256 is checked against
 // engine/engine.json, it is unpacked, and engine/patches (files that only add lines) are applied.
 const crypto = require("node:crypto");
@@ -40,7 +39,10 @@ function fetchCrate(pin) {
   const unpacked = path.dirname(found.manifest_path); // <cargo home>/registry/src/<index>/<name>-<version>
   const index = path.dirname(unpacked);
   const crate = path.join(path.dirname(path.dirname(index)), "cache", path.basename(index), `${pin.crate}-${pin.version}.crate`);
-  if (!fs.existsSync(crate)) throw new BuildError(`cargo fetched ${pin.crate} ${pin.version}, but ${crate} is not there. Clear cargo's registry cache and try again.`);
+  if (!fs.existsSync(crate))
+    throw new BuildError(
+      `cargo fetched ${pin.crate} ${pin.version}, but ${crate} is not there. Clear cargo's registry cache and try again.`,
+    );
   return crate;
 }
 

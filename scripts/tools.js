@@ -1,4 +1,3 @@
-"use strict";
 // How the build scripts run other programs and report what is missing.
 const { spawnSync } = require("node:child_process");
 
@@ -6,9 +5,12 @@ const { spawnSync } = require("node:child_process");
 class BuildError extends Error {}
 
 const fixes = {
-  cargo: "cargo fetches the engine source. Install Rust's cargo (Debian/Ubuntu: apt-get install cargo; others: https://rustup.rs), or set SDCPP_ENGINE_DIR to a stable-diffusion.cpp checkout.",
-  cmake: "cmake builds the addon. Install it (Debian/Ubuntu: apt-get install cmake; macOS: brew install cmake; Windows: winget install Kitware.CMake).",
-  "c++": "a C++17 compiler builds the addon. Install one (Debian/Ubuntu: apt-get install g++; macOS: xcode-select --install; Windows: Visual Studio Build Tools), or set CXX.",
+  cargo:
+    "cargo fetches the engine source. Install Rust's cargo (Debian/Ubuntu: apt-get install cargo; others: https://rustup.rs), or set SDCPP_ENGINE_DIR to a stable-diffusion.cpp checkout.",
+  cmake:
+    "cmake builds the addon. Install it (Debian/Ubuntu: apt-get install cmake; macOS: brew install cmake; Windows: winget install Kitware.CMake).",
+  "c++":
+    "a C++17 compiler builds the addon. Install one (Debian/Ubuntu: apt-get install g++; macOS: xcode-select --install; Windows: Visual Studio Build Tools), or set CXX.",
   tar: "tar unpacks the engine source. Install it (Debian/Ubuntu: apt-get install tar).",
 };
 
@@ -16,10 +18,19 @@ const missing = (tool) => new BuildError(`${tool} was not found: ${fixes[tool] ?
 
 /** Runs a program; returns its output when `capture`. A program that is not there, or fails, is a BuildError. */
 function run(tool, args, { capture = false, env = process.env, cwd } = {}) {
-  const result = spawnSync(tool, args, { stdio: ["ignore", capture ? "pipe" : "inherit", "inherit"], env, cwd, encoding: "utf8", maxBuffer: 1 << 28 });
+  const result = spawnSync(tool, args, {
+    stdio: ["ignore", capture ? "pipe" : "inherit", "inherit"],
+    env,
+    cwd,
+    encoding: "utf8",
+    maxBuffer: 1 << 28,
+  });
   if (result.error?.code === "ENOENT") throw missing(tool);
   if (result.error) throw result.error;
-  if (result.status !== 0) throw new BuildError(`${tool} ${args.slice(0, 2).join(" ")} failed (${result.signal ?? `exit code ${result.status}`}); its output is above.`);
+  if (result.status !== 0)
+    throw new BuildError(
+      `${tool} ${args.slice(0, 2).join(" ")} failed (${result.signal ?? `exit code ${result.status}`}); its output is above.`,
+    );
   return result.stdout;
 }
 

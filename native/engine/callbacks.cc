@@ -28,7 +28,7 @@ void on_assertion(const char* message) {
     return;
   }
   const std::string text = message;
-  const size_t source = text.rfind("source/", text.find(':')); // the build's path says nothing to the user
+  const size_t source = text.rfind("source/", text.find(':'));  // the build's path says nothing to the user
   throw EngineAssertion(source == std::string::npos ? text : text.substr(source + std::string("source/").size()));
 }
 

@@ -61,7 +61,8 @@ extern "C" ggml_status sdcpp_graph_compute(ggml_backend_t backend, ggml_cgraph* 
     throw sdcpp::Failure(sdcpp::code::InsufficientMemory, std::string(ggml_backend_name(backend)) + " ran out of memory while computing");
   }
   if (status != GGML_STATUS_SUCCESS) {
-    throw sdcpp::Failure(sdcpp::code::Generation, std::string(ggml_backend_name(backend)) + " failed to compute: " + ggml_status_to_string(status));
+    throw sdcpp::Failure(sdcpp::code::Generation,
+                         std::string(ggml_backend_name(backend)) + " failed to compute: " + ggml_status_to_string(status));
   }
   return status;
 }

@@ -10,8 +10,8 @@
 namespace sdcpp::engine {
 namespace {
 
-constexpr size_t kChunk = 77;        // tokens a CLIP window holds, and the chunk the engine gives T5
-constexpr int64_t kClipL = 768;      // hidden sizes fixed by SD3
+constexpr size_t kChunk = 77;    // tokens a CLIP window holds, and the chunk the engine gives T5
+constexpr int64_t kClipL = 768;  // hidden sizes fixed by SD3
 constexpr int64_t kClipG = 1280;
 constexpr int64_t kContext = 4096;   // T5's width, to which the CLIPs' states are padded
 constexpr int kDefaultClipSkip = 2;  // SD3 reads the CLIPs' last layer but one
@@ -71,7 +71,8 @@ class Sd3Conditioner final : public Conditioner {
     try {
       for (auto& [ids, weights] : encoders_->tokenize(text, kChunk, kChunk, true)) result.push_back({std::move(ids), std::move(weights)});
     } catch (const std::logic_error&) {  // the engine reads weights with std::stof
-      throw Failure(code::InvalidOption, "a weight in the prompt is not a number; write (word:1.2), or escape the parenthesis: \\(word: x\\)");
+      throw Failure(code::InvalidOption,
+                    "a weight in the prompt is not a number; write (word:1.2), or escape the parenthesis: \\(word: x\\)");
     }
     return result;
   }
@@ -90,8 +91,8 @@ class Sd3Conditioner final : public Conditioner {
   }
 
   // Hidden states [1, 77, width] of one CLIP's chunk; `pooled` is filled for the first chunk only, as SD3 wants it.
-  static sd::Tensor<float> clip(const std::shared_ptr<CLIPTextModelRunner>& runner, CLIPTokenizer& tokenizer, const Tokens& tokens, size_t chunk,
-                                int64_t width, int n_threads, int clip_skip, const char* name, sd::Tensor<float>& pooled) {
+  static sd::Tensor<float> clip(const std::shared_ptr<CLIPTextModelRunner>& runner, CLIPTokenizer& tokenizer, const Tokens& tokens,
+                                size_t chunk, int64_t width, int n_threads, int clip_skip, const char* name, sd::Tensor<float>& pooled) {
     if (!runner) {
       if (chunk == 0) pooled = sd::Tensor<float>::zeros({width});
       return sd::Tensor<float>::zeros({width, static_cast<int64_t>(kChunk), 1});

@@ -62,10 +62,13 @@ void check_parts(StableDiffusionGGML& sd, const sd_ctx_params_t& params) {
   const auto& tensors = loader.get_tensor_storage_map();
   const SDVersion version = loader.get_sd_version();
   if (version == VERSION_COUNT) {
-    throw Failure(code::UnsupportedModel, "the files hold no diffusion model that is known; expected Stable Diffusion 3 or 3.5 in its original or city96's GGUF layout");
+    throw Failure(
+        code::UnsupportedModel,
+        "the files hold no diffusion model that is known; expected Stable Diffusion 3 or 3.5 in its original or city96's GGUF layout");
   }
   if (!sd_version_is_sd3(version)) {
-    throw Failure(code::UnsupportedModel, std::string("this is a ") + model_version_to_str[version] + " checkpoint; expected Stable Diffusion 3 or 3.5");
+    throw Failure(code::UnsupportedModel,
+                  std::string("this is a ") + model_version_to_str[version] + " checkpoint; expected Stable Diffusion 3 or 3.5");
   }
   if (!any_tensor(tensors, "text_encoders.")) {
     throw Failure(code::MissingComponent, "no text encoder: give clipL, clipG or t5xxl, or a model file that includes them");
@@ -135,7 +138,8 @@ void preload(StableDiffusionGGML& sd, const std::vector<std::pair<SDBackendModul
 
 std::string device_of(ggml_backend_t backend) { return ggml_backend_dev_name(ggml_backend_get_device(backend)); }
 
-ModelInfo describe(StableDiffusionGGML& sd, const std::vector<std::pair<SDBackendModule, Tensors>>& modules, const sd_ctx_params_t& params) {
+ModelInfo describe(StableDiffusionGGML& sd, const std::vector<std::pair<SDBackendModule, Tensors>>& modules,
+                   const sd_ctx_params_t& params) {
   ModelInfo info;
   info.architecture = model_version_to_str[sd.version];
   for (const auto& [module, tensors] : modules) {

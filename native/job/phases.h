@@ -1,7 +1,6 @@
 #pragma once
 #include <array>
 #include <chrono>
-#include <string_view>
 
 namespace sdcpp {
 
@@ -44,18 +43,5 @@ class PhaseClock {
   Clock::time_point since_;
   std::array<double, kPhases> seconds_{};
 };
-
-// The engine announces what it begins only in its log: the phase that a line begins, if any.
-inline bool begins_phase(std::string_view line, Phase& phase) {
-  if (line.find("generating image: ") != std::string_view::npos) {
-    phase = Phase::Sample;
-    return true;
-  }
-  if (line.find("decoding ") != std::string_view::npos && line.find(" latents") != std::string_view::npos) {
-    phase = Phase::Decode;
-    return true;
-  }
-  return false;
-}
 
 }  // namespace sdcpp

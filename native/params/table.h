@@ -102,8 +102,10 @@ Field<S> list(const char* name, Data data, Count count) {
   f.type = std::is_same_v<T, int> ? "integers" : "numbers";
   f.read = [=](S& s, const Napi::Value& v, const std::string& path, Arena& arena) {
     auto& values = [&]() -> std::vector<T>& {
-      if constexpr (std::is_same_v<T, int>) return read_integers(v, path, arena);
-      else return read_numbers(v, path, arena);
+      if constexpr (std::is_same_v<T, int>)
+        return read_integers(v, path, arena);
+      else
+        return read_numbers(v, path, arena);
     }();
     data(s) = values.data();
     count(s) = static_cast<std::decay_t<decltype(count(s))>>(values.size());
@@ -127,7 +129,8 @@ std::vector<std::string> names_of(const char* (*name)(E), int count) {
   return names;
 }
 
-#define SDCPP_MEMBER(S, member) [](S& s) -> auto& { return s.member; }
+#define SDCPP_MEMBER(S, member) \
+  [](S & s) -> auto& { return s.member; }
 
 // Lays `options` over `target`. A member the table does not know is an error: the two sides have drifted.
 template <class S>

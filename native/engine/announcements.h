@@ -1,0 +1,22 @@
+#pragma once
+#include <string_view>
+
+#include "job/phases.h"
+
+namespace sdcpp::engine {
+
+// The engine says what it begins only in its log (as pinned): the phase that a line begins, if any.
+inline bool begins_phase(std::string_view line, Phase& phase) {
+  const auto says = [line](std::string_view words) { return line.find(words) != std::string_view::npos; };
+  if (says("generating image: ")) {
+    phase = Phase::Sample;
+    return true;
+  }
+  if (says("decoding ") && says(" latents")) {
+    phase = Phase::Decode;
+    return true;
+  }
+  return false;
+}
+
+}  // namespace sdcpp::engine

@@ -5,16 +5,16 @@
 #include <cstdlib>
 #include <string>
 
+#include "engine/extension.h"
 #include "ggml-backend.h"
 #include "stable-diffusion.h"
 
 using Clock = std::chrono::steady_clock;
 
-// The engine's target redirects these to the addon; here they do nothing of their own.
+// The engine's target redirects this call to the addon; here it goes where it went.
 extern "C" ggml_status sdcpp_graph_compute(ggml_backend_t backend, ggml_cgraph* graph) {
   return ggml_backend_graph_compute(backend, graph);
 }
-bool sdcpp_cancel_requested() { return false; }
 
 namespace {
 
@@ -48,8 +48,8 @@ int main(int argc, char** argv) {
   model.diffusion_flash_attn = std::atoi(argv[7]) != 0;
   Steps steps;
   sd_set_progress_callback(on_progress, &steps);
-  sd_ctx_t* context = new_sd_ctx(&model);
-  if (context == nullptr) return 1;
+  sdcpp::engine::ModelInfo info;
+  sd_ctx_t* context = sdcpp::engine::load(model, {}, info);  // the engine's own conditioner refuses CLIP-L alone
 
   sd_img_gen_params_t run;
   sd_img_gen_params_init(&run);

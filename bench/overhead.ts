@@ -1,6 +1,7 @@
-import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
 import path from "node:path";
+import type { Readable, Writable } from "node:stream";
 import { packageRoot } from "../lib/binding.js";
 import type { Model } from "../lib/index.js";
 import { type Summary, summarize } from "./stats.js";
@@ -22,12 +23,15 @@ export async function secondsPerStep(model: Model, { side, steps }: Setup): Prom
 
 /** The engine in a process of its own (bench/driver.cc), which draws when asked. */
 class Driver {
-  readonly #child: ChildProcessWithoutNullStreams;
+  readonly #child: ChildProcessByStdio<Writable, Readable, null>;
 
   constructor({ files, threads, side, steps }: Setup) {
     const program = path.join(packageRoot, "build", "Release", "bench-driver");
     const args = [files.diffusionModel, files.clipL, files.taesd, threads, side, steps, 1].map(String);
-    this.#child = spawn(program, args);
+    this.#child = spawn(program, args, { stdio: ["pipe", "pipe", "inherit"] });
+    this.#child.on("exit", (code) => {
+      if (code) throw new Error(`${program} ended with ${code}`);
+    });
   }
 
   async secondsPerStep(): Promise<number> {

@@ -27,6 +27,36 @@ function findCompiler() {
   if (!["c++", "g++", "clang++"].some(has)) throw missing("c++");
 }
 
+/** `cmake-js build` configures a new tree only; one that was made with other switches is configured here. */
+function configureWhenChanged(tree, switches, cmakeJs) {
+  const stamp = path.join(tree, "sdcpp-switches.json");
+  const wanted = JSON.stringify(switches);
+  if (fs.existsSync(stamp) && fs.readFileSync(stamp, "utf8") === wanted) return;
+  cmakeJs("configure");
+  fs.writeFileSync(stamp, wanted);
+}
+
+/** The engine's source folder: the pinned one, or SDCPP_ENGINE_DIR. */
+function engineSource() {
+  const engine = process.env.SDCPP_ENGINE_DIR ? path.resolve(process.env.SDCPP_ENGINE_DIR) : fetchEngine();
+  if (!fs.existsSync(path.join(engine, "include", "stable-diffusion.h"))) {
+    throw new BuildError(`${engine} is not a stable-diffusion.cpp source folder (no include/stable-diffusion.h); check SDCPP_ENGINE_DIR.`);
+  }
+  return engine;
+}
+
+/** Copies what CMake built into gyp's folder, each by a rename: a running process keeps the file that it has mapped. */
+function publish(tree, config, out) {
+  const built = ["", config].map((d) => path.join(tree, d)).find((d) => fs.existsSync(path.join(d, "node-sd-cpp.node")));
+  if (!built) throw new BuildError(`CMake finished, but ${tree} holds no node-sd-cpp.node.`);
+  fs.mkdirSync(out, { recursive: true });
+  for (const name of fs.readdirSync(built).filter((n) => /\.(node|so|dll|dylib)$|^bench-driver/.test(n))) {
+    const temporary = path.join(out, `.${name}.${process.pid}`);
+    fs.copyFileSync(path.join(built, name), temporary);
+    fs.renameSync(temporary, path.join(out, name));
+  }
+}
+
 function build() {
   const { values } = parseArgs({
     options: {
@@ -36,51 +66,27 @@ function build() {
       bench: { type: "boolean", default: false },
     },
   });
-  const flags = backendFlags(process.env.SDCPP_BACKENDS ?? "");
-  flags.push(`--CDGGML_NATIVE=${process.env.SDCPP_PORTABLE ? "OFF" : "ON"}`, `--CDSDCPP_BENCH_DRIVER=${values.bench ? "ON" : "OFF"}`);
+  const onOff = (on) => (on ? "ON" : "OFF");
+  const switches = backendFlags(process.env.SDCPP_BACKENDS ?? "");
+  switches.push(`--CDGGML_NATIVE=${onOff(!process.env.SDCPP_PORTABLE)}`, `--CDSDCPP_BENCH_DRIVER=${onOff(values.bench)}`);
   if (!has("cmake")) throw missing("cmake");
   findCompiler();
-  const engine = process.env.SDCPP_ENGINE_DIR ? path.resolve(process.env.SDCPP_ENGINE_DIR) : fetchEngine();
-  if (!fs.existsSync(path.join(engine, "include", "stable-diffusion.h"))) {
-    throw new BuildError(`${engine} is not a stable-diffusion.cpp source folder (no include/stable-diffusion.h); check SDCPP_ENGINE_DIR.`);
-  }
+  switches.push(`--CDSDCPP_ENGINE_DIR=${engineSource()}`);
 
   const env = { ...process.env };
   for (const name of ["MAKEFLAGS", "MFLAGS", "MAKELEVEL"]) delete env[name]; // gyp's own make must not steer CMake's
   if (has("ccache")) {
-    flags.push("--CDCMAKE_C_COMPILER_LAUNCHER=ccache", "--CDCMAKE_CXX_COMPILER_LAUNCHER=ccache");
+    switches.push("--CDCMAKE_C_COMPILER_LAUNCHER=ccache", "--CDCMAKE_CXX_COMPILER_LAUNCHER=ccache");
     env.CCACHE_BASEDIR ??= root; // relative paths, so that another checkout hits the same cache
     env.CCACHE_NOHASHDIR ??= "1";
   }
-  const out = path.resolve(root, values.out);
-  const tree = path.join("build", "cmake");
+  const tree = path.join(root, "build", "cmake");
+  const options = ["--directory", root, "--out", tree, "--config", values.config, "--arch", values.arch, ...switches];
   // cmake-js picks ninja by itself when it is there.
-  run(
-    process.execPath,
-    [
-      require.resolve("cmake-js/bin/cmake-js"),
-      "compile",
-      "--directory",
-      root,
-      "--out",
-      tree,
-      "--config",
-      values.config,
-      "--arch",
-      values.arch,
-      `--CDSDCPP_ENGINE_DIR=${engine}`,
-      ...flags,
-    ],
-    { env, cwd: root },
-  );
-  fs.mkdirSync(out, { recursive: true });
-  const built = ["", values.config].map((d) => path.join(root, tree, d)).find((d) => fs.existsSync(path.join(d, "node-sd-cpp.node")));
-  if (!built) throw new BuildError(`CMake finished, but ${tree} holds no node-sd-cpp.node.`);
-  for (const name of fs.readdirSync(built).filter((n) => /\.(node|so|dll|dylib)$|^bench-driver/.test(n))) {
-    const temporary = path.join(out, `.${name}.${process.pid}`);
-    fs.copyFileSync(path.join(built, name), temporary); // then rename: a running process keeps the file it has mapped
-    fs.renameSync(temporary, path.join(out, name));
-  }
+  const cmakeJs = (command) => run(process.execPath, [require.resolve("cmake-js/bin/cmake-js"), command, ...options], { env, cwd: root });
+  configureWhenChanged(tree, options, cmakeJs);
+  cmakeJs("build");
+  publish(tree, values.config, path.resolve(root, values.out));
 }
 
 main(build);

@@ -11,7 +11,7 @@ import { show, summarize } from "./stats.js";
 
 /** Measures what the addon adds to the engine; prints a table and writes bench/results/foundation.json. Ratios are what counts. */
 
-const { values: args } = parseArgs({ options: { pairs: { type: "string", default: "15" }, tries: { type: "string", default: "50" } } });
+const { values: args } = parseArgs({ options: { pairs: { type: "string", default: "31" }, tries: { type: "string", default: "50" } } });
 
 /** From cancel() to the rejection, at random moments of the run. */
 async function cancelLatency(model: Model, { side }: Setup, tries: number): Promise<number[]> {
@@ -68,7 +68,7 @@ async function memoryGrowth(files: Setup["files"], rounds: number): Promise<numb
 
 async function main(): Promise<void> {
   const files = { diffusionModel: await largeShaped("q8_0"), clipL: await clipL(), taesd: await taesd3() };
-  const setup: Setup = { files, threads: 1, side: 128, steps: 8 };
+  const setup: Setup = { files, threads: 1, side: 64, steps: 10 };
   const single = await loadModel({ ...files, threads: 1, flashAttention: true });
   const cost = await overhead(single, setup, Number(args.pairs));
   const cancel = summarize(await cancelLatency(single, setup, Number(args.tries)));

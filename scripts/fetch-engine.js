@@ -57,13 +57,13 @@ function checkCrate(crate, pin) {
 }
 
 /** Applies one unified diff whose hunks only add lines ("@@ -line,0 +line,count @@"). */
-function applyPatch(dir, name) {
+function applyPatch(dir, { name, text }) {
   const bad = (why) => new BuildError(`engine/patches/${name}: ${why}`);
   let target;
   let lines;
   let shift = 0;
   const flush = () => target && fs.writeFileSync(target, lines.join("\n"));
-  const patch = fs.readFileSync(path.join(patchDir, name), "utf8").split("\n");
+  const patch = text.split("\n");
   for (let i = 0; i < patch.length; i++) {
     const line = patch[i];
     if (line.startsWith("+++ b/")) {
@@ -103,7 +103,7 @@ function fetchEngine() {
   const work = fs.mkdtempSync(path.join(engineDir, ".source-"));
   try {
     run("tar", ["-xzf", crate, "-C", work, "--strip-components=2", `${pin.crate}-${pin.version}/${pin.folder}`]);
-    for (const name of patchFiles()) applyPatch(work, name);
+    for (const name of patchFiles()) applyPatch(work, { name, text: fs.readFileSync(path.join(patchDir, name), "utf8") });
     fs.writeFileSync(path.join(work, stampName), stamp);
     fs.rmSync(sourceDir, { recursive: true, force: true });
     fs.renameSync(work, sourceDir);

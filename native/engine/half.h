@@ -1,6 +1,6 @@
 #pragma once
 // Included before every unit of ggml's CPU backend: on x86 it turns single floats into half floats bit by bit, although
-// the processor has an instruction for it. Same rounding (to nearest even), same bytes; attention with small heads 2-5x faster.
+// the processor has an instruction for it. Same rounding (to nearest even), same bytes, much faster.
 #if defined(__F16C__) && (defined(__GNUC__) || defined(__clang__))
 #include <immintrin.h>
 #define GGML_CPU_FP32_TO_FP16(x) _cvtss_sh(x, _MM_FROUND_TO_NEAREST_INT)

@@ -3,6 +3,7 @@
 #include "describe.h"
 #include "devices.h"
 #include "job/environment.h"
+#include "load.h"
 #include "model.h"
 #include "stable-diffusion.h"
 

@@ -1,24 +1,13 @@
 #pragma once
 #include <napi.h>
 
-#include <atomic>
 #include <memory>
 #include <vector>
 
-#include "engine/extension.h"
 #include "job/job.h"
-#include "stable-diffusion.h"
+#include "loaded_model.h"
 
 namespace sdcpp {
-
-// A loaded model, shared by its JavaScript handle and its jobs; freed on the engine thread.
-struct LoadedModel {
-  sd_ctx_t* context = nullptr;
-  engine::ModelInfo info;
-
-  ~LoadedModel();
-  void free();  // engine thread
-};
 
 // The JavaScript class; made by load() only.
 class Model : public Napi::ObjectWrap<Model> {
@@ -35,8 +24,5 @@ class Model : public Napi::ObjectWrap<Model> {
   std::shared_ptr<LoadedModel> model_;  // null once disposed
   std::vector<std::weak_ptr<Job>> jobs_;
 };
-
-// load(params, listener): a job that resolves with a Model.
-Napi::Value load(const Napi::CallbackInfo& info);
 
 }  // namespace sdcpp

@@ -40,6 +40,11 @@ void fail(Napi::Env env, const std::string& path, const std::string& problem) {
   throw error;
 }
 
+Napi::Object options_of(const Napi::CallbackInfo& info) {
+  if (!info[0].IsObject()) reject(info[0], "options", "an object");
+  return info[0].As<Napi::Object>();
+}
+
 bool read_boolean(const Napi::Value& value, const std::string& path) {
   if (!value.IsBoolean()) reject(value, path, "a boolean");
   return value.As<Napi::Boolean>();

@@ -34,6 +34,9 @@ using Table = std::vector<Field<S>>;
 [[noreturn]] void fail(Napi::Env env, const std::string& path, const std::string& problem);
 [[noreturn]] void reject(const Napi::Value& value, const std::string& path, const std::string& expected);
 
+// The first argument of a call, which must be an object.
+Napi::Object options_of(const Napi::CallbackInfo& info);
+
 bool read_boolean(const Napi::Value& value, const std::string& path);
 int read_integer(const Napi::Value& value, const std::string& path);
 float read_number(const Napi::Value& value, const std::string& path);

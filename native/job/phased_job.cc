@@ -1,0 +1,35 @@
+#include "job/phased_job.h"
+
+namespace sdcpp {
+
+Napi::Object event_of(Napi::Env env, const char* type) {
+  Napi::Object event = Napi::Object::New(env);
+  event["type"] = type;
+  return event;
+}
+
+void PhasedJob::enter(Phase phase) {
+  clock_.enter(phase);
+  emit([phase, image = image_](Napi::Env env) {
+    Napi::Object event = event_of(env, "phase");
+    event["phase"] = name_of(phase);
+    event["image"] = image;
+    return event;
+  });
+}
+
+void PhasedJob::progress(int step, int steps) {
+  if (step <= last_step_ && clock_.phase() == Phase::Load) return;  // the loader repeats itself while it waits
+  last_step_ = step;
+  emit([phase = clock_.phase(), step, steps, image = image_, seconds = clock_.seconds()](Napi::Env env) {
+    Napi::Object event = event_of(env, "progress");
+    event["phase"] = name_of(phase);
+    event["step"] = step;
+    event["steps"] = steps;
+    event["image"] = image;
+    event["seconds"] = seconds;
+    return event;
+  });
+}
+
+}  // namespace sdcpp

@@ -27,9 +27,13 @@ void on_assertion(const char* message) {
     std::fprintf(stderr, "%s\n", message);
     return;
   }
-  const std::string text = message;
-  const size_t source = text.rfind("source/", text.find(':'));  // the build's path says nothing to the user
-  throw EngineAssertion(source == std::string::npos ? text : text.substr(source + std::string("source/").size()));
+  // "…/engine/source/./src/x.hpp:12: text": the build's own part of the path says nothing to the user.
+  std::string text = message;
+  for (const std::string prefix : {"source/", "./"}) {
+    const size_t at = text.rfind(prefix, text.find(": "));
+    if (at != std::string::npos) text.erase(0, at + prefix.size());
+  }
+  throw EngineAssertion(text);
 }
 
 }  // namespace

@@ -227,7 +227,7 @@ describe("model options", () => {
     assert.equal(backendSpec("auto"), undefined);
     assert.equal(backendSpec("cpu"), "cpu");
     assert.equal(backendSpec("gpu"), "gpu");
-    assert.equal(backendSpec("metal"), "metal");
+    assert.equal(backendSpec("metal"), "mtl");
     assert.equal(backendSpec("vulkan:12"), "vulkan12");
     assert.equal(backendSpec("auto", { vae: "auto" }), undefined);
     assert.equal(backendSpec("auto", { vae: "cpu" }), "vae=cpu");

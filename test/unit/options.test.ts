@@ -183,7 +183,6 @@ describe("model options", () => {
     };
     const checked = checkModelOptions({ ...options, placement: { textEncoders: "cpu" } });
     assert.deepEqual(checked.files, { diffusionModel: "d.gguf", clipL: "l.gguf", taesd: "t.gguf" });
-    const defaults = { flashAttention: true, mmap: false, rng: "cuda", promptCache: 8 };
     assert.deepEqual(checked.params, { ...defaults, threads: 4, weightType: "q4_K", backend: "cuda1,te=cpu" });
     assert.equal(checked.signal, signal);
   });

@@ -171,6 +171,7 @@ describe("generate options", () => {
 
 describe("model options", () => {
   it("splits them into files and parameters for native code", () => {
+    const defaults = { mmap: false, rng: "cuda", promptCache: 8 };
     const signal = new AbortController().signal;
     const options = {
       diffusionModel: "d.gguf",

@@ -120,9 +120,11 @@ test("Ctrl-C keeps the finished picture, leaves no partial file and exits with 1
   const { code, stdout } = await sdcpp(args, {
     onStart: (child) => {
       let seen = "";
+      let interrupted = false;
       child.stdout?.on("data", (data) => {
         seen += data;
-        if (seen.includes('"type":"image"')) child.kill("SIGINT");
+        // Once: a second Ctrl-C ends the process without ado.
+        if (!interrupted && seen.includes('"type":"image"')) interrupted = child.kill("SIGINT");
       });
     },
   });

@@ -177,6 +177,10 @@ export function checkGenerateOptions(options: unknown, limits: ModelLimits): { p
   }
   const parameters = { ...limits.defaults, ...given, seed } as GenerationParameters;
   if (sigmas) parameters.steps = sigmas.length - 1;
+  else if (parameters.scheduler === "gits" && parameters.steps < 2) {
+    // The engine would read in front of its table.
+    throw new InvalidOptionError("steps", `expected at least 2 for the scheduler gits, received ${parameters.steps}`);
+  }
   return { parameters, signal };
 }
 

@@ -76,6 +76,12 @@ describe("generate options", () => {
     });
   }
 
+  it("refuses one step of gits, which would end the process", () => {
+    rejects(() => check({ prompt: "a", scheduler: "gits", steps: 1 }), "steps", "at least 2");
+    assert.equal(check({ prompt: "a", scheduler: "gits", steps: 2 }).steps, 2);
+    assert.equal(check({ prompt: "a", scheduler: "gits", sigmas: [1, 0] }).steps, 1);
+  });
+
   it("tests every option of the table", () => {
     assert.deepEqual(new Set(wrong.map(([name]) => name)), new Set(Object.keys(generateOptions)));
   });

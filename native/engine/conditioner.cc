@@ -63,6 +63,11 @@ class Sd3Conditioner final : public Conditioner {
   void set_weight_adapter(const std::shared_ptr<WeightAdapter>& adapter) override { encoders_->set_weight_adapter(adapter); }
   void runner_done() override { encoders_->runner_done(); }
 
+  void set_scope(const std::string& scope) {
+    if (scope != scope_) cache_.clear();
+    scope_ = scope;
+  }
+
  private:
   using Key = std::pair<std::string, int>;  // prompt, clip skip
 
@@ -143,6 +148,7 @@ class Sd3Conditioner final : public Conditioner {
   std::shared_ptr<SD3CLIPEmbedder> encoders_;
   const size_t capacity_;
   std::list<std::pair<Key, SDCondition>> cache_;  // latest first
+  std::string scope_;
 };
 
 }  // namespace
@@ -150,5 +156,7 @@ class Sd3Conditioner final : public Conditioner {
 std::shared_ptr<Conditioner> make_conditioner(std::shared_ptr<SD3CLIPEmbedder> encoders, size_t capacity) {
   return std::make_shared<Sd3Conditioner>(std::move(encoders), capacity);
 }
+
+void set_scope(Conditioner& conditioner, const std::string& scope) { static_cast<Sd3Conditioner&>(conditioner).set_scope(scope); }
 
 }  // namespace sdcpp::engine

@@ -38,7 +38,9 @@ sd::Tensor<float> require(sd::Tensor<float> states, const char* encoder) {
 
 class Sd3Conditioner final : public Conditioner {
  public:
-  Sd3Conditioner(std::shared_ptr<SD3CLIPEmbedder> encoders, size_t capacity) : encoders_(std::move(encoders)), capacity_(capacity) {}
+  Sd3Conditioner(std::shared_ptr<SD3CLIPEmbedder> encoders, size_t capacity) : encoders_(std::move(encoders)), capacity_(capacity) {
+    encoders_->get_param_tensors(tensors_);
+  }
 
   SDCondition get_learned_condition(int n_threads, const ConditionerParams& params) override {
     throw_if_cancelled();
@@ -56,7 +58,7 @@ class Sd3Conditioner final : public Conditioner {
     return condition;
   }
 
-  void get_param_tensors(std::map<std::string, ggml_tensor*>& tensors) override { encoders_->get_param_tensors(tensors); }
+  void get_param_tensors(std::map<std::string, ggml_tensor*>& tensors) override { tensors.insert(tensors_.begin(), tensors_.end()); }
   void set_max_graph_vram_bytes(size_t bytes) override { encoders_->set_max_graph_vram_bytes(bytes); }
   void set_stream_layers_enabled(bool enabled) override { encoders_->set_stream_layers_enabled(enabled); }
   void set_flash_attention_enabled(bool enabled) override { encoders_->set_flash_attention_enabled(enabled); }
@@ -149,6 +151,7 @@ class Sd3Conditioner final : public Conditioner {
   const size_t capacity_;
   std::list<std::pair<Key, SDCondition>> cache_;  // latest first
   std::string scope_;
+  std::map<std::string, ggml_tensor*> tensors_;  // from before the first prompt: the engine's CLIP then adds null ones for what it lacks
 };
 
 }  // namespace

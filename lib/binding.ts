@@ -45,6 +45,7 @@ export interface NativeModelParams {
   /** The engine's own syntax: `"cuda0"` or `"diffusion=cuda0,te=cpu,vae=cpu"`. */
   backend?: string;
   promptCache?: number;
+  loraApplyMode?: string;
 }
 
 /** Mirrors `native/params/generate.cc`. */
@@ -64,6 +65,10 @@ export interface NativeGenerateParams {
   sigmas?: number[];
   skipLayerGuidance?: { layers?: number[]; scale?: number; start?: number; end?: number };
   clipSkip?: number;
+  loras?: { path: string; weight: number }[];
+  /** The tile's side in latents, which are 8 pixels wide. */
+  vaeTiling?: { enabled: boolean; tileSize?: number; relativeSize?: number; overlap?: number };
+  cache?: { mode?: string; threshold?: number; start?: number; end?: number; warmup?: number; window?: number; windowGrowth?: number };
 }
 
 /** What the loaded tensors say. */
@@ -110,7 +115,7 @@ export interface NativeDevice {
 /** One line of a params table: `value` is what the engine gets when `params` is laid over its defaults. */
 export interface NativeField {
   name: string;
-  type: "string" | "path" | "integer" | "number" | "boolean" | "bigint" | "enum" | "integers" | "numbers";
+  type: "string" | "path" | "integer" | "number" | "boolean" | "bigint" | "enum" | "integers" | "numbers" | "loras";
   values?: string[];
   value: unknown;
 }

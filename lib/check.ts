@@ -9,7 +9,7 @@ type Rule =
   | { kind: "enum"; values: readonly string[] }
   | { kind: "seed" }
   | { kind: "list"; of: Option; min: number; max: number }
-  | { kind: "object"; members: OptionTable; orBoolean?: true }
+  | { kind: "object"; members: OptionTable; orBoolean?: true; orMember?: string }
   | { kind: "pattern"; pattern: RegExp; form: string }
   | { kind: "callback" }
   | { kind: "signal" };
@@ -20,6 +20,8 @@ export type Option = Rule & {
   /** Stands in help for a default that the model or the machine decides. */
   defaultText?: string;
   required?: true;
+  /** Reads the command line's text where it is not the value itself. */
+  fromText?: (text: string) => unknown;
 };
 
 /** Validates the options and makes the command line's flags and help. */
@@ -45,6 +47,7 @@ export function expectation(option: Option): string {
     case "list":
       return `an array of ${option.min} to ${option.max} items`;
     case "object":
+      if (option.orMember) return `true, false, the ${option.orMember} or an object`;
       return option.orBoolean ? "true, false or an object" : "an object";
     case "pattern":
       return option.form;
@@ -142,6 +145,7 @@ export function checkValue(option: Option, value: unknown, path: string): unknow
       return checkList(option, value, path);
     case "object":
       if (option.orBoolean && typeof value === "boolean") return value ? checkOptions(option.members, {}, path) : undefined;
+      if (option.orMember && typeof value === "string") return checkOptions(option.members, { [option.orMember]: value }, path);
       return checkOptions(option.members, value, path);
     case "pattern":
       if (typeof value !== "string" || !option.pattern.test(value)) fail(path, option, value);

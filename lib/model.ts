@@ -90,13 +90,13 @@ function describeModel(native: NativeModelInfo, files: ModelFiles, { preset, fam
 export class Model implements AsyncDisposable {
   readonly info: ModelInfo;
   readonly #native: NativeModel;
-  readonly #options: Pick<CheckedModelOptions, "onLog" | "params">;
+  readonly #options: Pick<CheckedModelOptions, "onLog" | "params" | "loraDir">;
   readonly #depth: number;
   readonly #runs = new Set<Generation>();
   #disposal: Promise<void> | undefined;
 
   /** @internal */
-  constructor(nativeModel: NativeModel, info: ModelInfo, options: Pick<CheckedModelOptions, "onLog" | "params">) {
+  constructor(nativeModel: NativeModel, info: ModelInfo, options: Pick<CheckedModelOptions, "onLog" | "params" | "loraDir">) {
     this.#native = nativeModel;
     this.#options = options;
     this.#depth = nativeModel.info.depth;
@@ -111,7 +111,12 @@ export class Model implements AsyncDisposable {
     const run = new Generation(() => {
       this.#stopIfDisposed();
       const { defaults, maxSide } = this.info;
-      const { parameters, signal } = checkGenerateOptions(options, { defaults, maxSide, depth: this.#depth });
+      const { parameters, signal } = checkGenerateOptions(options, {
+        defaults,
+        maxSide,
+        depth: this.#depth,
+        loraDir: this.#options.loraDir,
+      });
       this.#stopIfDisposed(); // an option's getter may have done it
       return {
         parameters,

@@ -3,16 +3,20 @@ import type { NativeGenerateParams, NativeModelParams } from "./binding.js";
 import { checkOptions, maxSeed, type OptionTable } from "./check.js";
 import { InvalidOptionError } from "./errors.js";
 import { families } from "./families.js";
+import { loraOfText, takeTags } from "./loras.js";
 import type {
   Family,
   GenerateOptions,
   GenerationParameters,
   LogEvent,
+  Lora,
   ModelDefaults,
   ModelFiles,
   Module,
   ProgressEvent,
   SkipLayerGuidance,
+  StepCache,
+  VaeTiling,
 } from "./types.js";
 
 export const samplers =
@@ -22,6 +26,9 @@ export const samplers =
 export const schedulers = "discrete karras exponential ays gits sgm_uniform simple smoothstep kl_optimal lcm bong_tangent ltx2".split(" ");
 export const weightTypes = "f32 f16 bf16 q4_0 q4_1 q5_0 q5_1 q8_0 q2_k q3_k q4_k q5_k q6_k".split(" ");
 export const presets = ["demo"];
+export const loraApplyModes = ["auto", "immediately", "at_runtime"];
+/** Those that do something for SD 3; see docs/caches.md for the others. */
+export const cacheModes = ["easycache", "dbcache", "spectrum"];
 
 const file = { kind: "string", maxBytes: 32_768, filled: true } as const;
 const backend = {
@@ -62,6 +69,13 @@ export const modelOptions: OptionTable = {
   weightType: { kind: "enum", values: weightTypes, defaultText: "as in the file", description: "Convert weights while loading" },
   rng: { kind: "enum", values: ["cuda", "cpu", "std_default"], default: "cuda", description: "Random generator of the noise" },
   promptCache: { kind: "integer", min: 0, max: 1000, default: 8, description: "Prompts whose encoding is kept" },
+  loraDir: { ...file, description: "Folder of the LoRAs that prompts name as <lora:name:0.8>" },
+  loraApplyMode: {
+    kind: "enum",
+    values: loraApplyModes,
+    default: "auto",
+    description: "Merge LoRAs into the weights, or add them in each step",
+  },
   signal: { kind: "signal", description: "Stops the load" },
   onProgress: { kind: "callback", description: "Called as the weights come in" },
   onLog: { kind: "callback", description: "Called with each line the engine logs" },
@@ -109,6 +123,46 @@ export const generateOptions: OptionTable = {
     description: "Skip-layer guidance, made for SD 3.5 Medium",
   },
   clipSkip: { kind: "integer", min: 1, max: 12, default: 2, description: "Layer of the CLIP encoders to read, from the end" },
+  loras: {
+    kind: "list",
+    of: {
+      kind: "object",
+      members: {
+        path: { ...file, required: true, description: "Safetensors or GGUF file" },
+        weight: { kind: "number", min: -100, max: 100, default: 1, description: "0 is no change" },
+      },
+      fromText: loraOfText,
+      description: "LoRA",
+    },
+    min: 0,
+    max: 64,
+    description: "LoRAs to apply, on the command line as file or file:weight",
+  },
+  vaeTiling: {
+    kind: "object",
+    orBoolean: true,
+    members: {
+      tileSize: { kind: "integer", min: 32, max: 16_384, multipleOf: 8, defaultText: "256", description: "Side of a tile in pixels" },
+      relativeSize: { kind: "number", min: 0, above: true, max: 1, description: "Side of a tile as part of the picture's, instead" },
+      overlap: { kind: "number", min: 0, max: 0.5, default: 0.5, description: "Part of a tile that its neighbor covers too" },
+    },
+    description: "Decode in tiles: less memory for large pictures",
+  },
+  cache: {
+    kind: "object",
+    orBoolean: true,
+    orMember: "mode",
+    members: {
+      mode: { kind: "enum", values: cacheModes, default: "easycache", defaultText: "off", description: "Skip steps" },
+      threshold: { kind: "number", min: 0, max: 100, defaultText: "by mode", description: "Change that is let pass (not spectrum)" },
+      start: { kind: "number", min: 0, max: 0.99, defaultText: "0.15", description: "Where it begins (easycache)" },
+      end: { kind: "number", min: 0, above: true, max: 1, defaultText: "by mode", description: "Where it ends (not dbcache)" },
+      warmup: { kind: "integer", min: 2, max: 1000, defaultText: "4", description: "Steps computed first (spectrum)" },
+      window: { kind: "integer", min: 1, max: 100, defaultText: "2", description: "Every how many steps one is computed (spectrum)" },
+      windowGrowth: { kind: "number", min: 0, max: 10, defaultText: "0.5", description: "What the window grows by (spectrum)" },
+    },
+    description: "Skip steps that can be foretold",
+  },
   signal: { kind: "signal", description: "Stops the run" },
 };
 
@@ -116,6 +170,7 @@ export interface CheckedModelOptions {
   files: ModelFiles;
   preset?: string;
   family?: Family;
+  loraDir?: string;
   /** Everything but the files, as native code takes it. */
   params: NativeModelParams;
   signal?: AbortSignal;
@@ -127,6 +182,7 @@ export interface CheckedModelOptions {
 export function checkModelOptions(options: unknown): CheckedModelOptions {
   const checked = checkOptions(modelOptions, options);
   const { preset, family, backend, placement, threads, flashAttention, mmap, weightType, rng, promptCache } = checked;
+  const { loraDir, loraApplyMode } = checked;
   const files = Object.fromEntries(Object.keys(fileOptions).flatMap((name) => (checked[name] ? [[name, checked[name]]] : [])));
   const params = {
     threads,
@@ -135,11 +191,12 @@ export function checkModelOptions(options: unknown): CheckedModelOptions {
     weightType: (weightType as string | undefined)?.replace("_k", "_K"), // the engine's spelling
     rng,
     promptCache,
+    loraApplyMode,
     backend: backendSpec(backend as string, placement as Partial<Record<Module, string>> | undefined),
   };
   for (const [name, value] of Object.entries(params)) if (value === undefined) delete params[name as keyof typeof params];
   const { signal, onProgress, onLog } = checked;
-  return { files, preset, family, params, signal, onProgress, onLog } as CheckedModelOptions;
+  return { files, preset, family, loraDir, params, signal, onProgress, onLog } as CheckedModelOptions;
 }
 
 /** "cuda:0" and { textEncoders: "cpu" } → "cuda0,te=cpu", the engine's syntax and device names; undefined lets the engine choose. */
@@ -159,6 +216,8 @@ export interface ModelLimits {
   maxSide: number;
   /** Number of joint blocks. */
   depth: number;
+  /** Where the prompt's LoRA tags are looked up. */
+  loraDir?: string;
 }
 
 /** Checks the options of `generate` and fills in all defaults; throws InvalidOptionError. */
@@ -177,6 +236,15 @@ export function checkGenerateOptions(options: unknown, limits: ModelLimits): { p
   }
   const parameters = { ...limits.defaults, ...given, seed } as GenerationParameters;
   if (sigmas) parameters.steps = sigmas.length - 1;
+  const { prompt: plain, loras: tagged } = takeTags(given.prompt, limits.loraDir);
+  const loras = [...((given.loras ?? []) as Required<Lora>[]), ...tagged];
+  parameters.prompt = plain;
+  delete parameters.loras;
+  if (loras.length) parameters.loras = loras;
+  if (/<lora:[^<>]*>/i.test(parameters.negativePrompt))
+    throw new InvalidOptionError("negativePrompt", "expected no <lora:…> tags; they belong in prompt");
+  if (parameters.vaeTiling) parameters.vaeTiling = checkTiling(parameters.vaeTiling);
+  if (parameters.cache) checkCache(parameters.cache, parameters);
   return { parameters, signal };
 }
 
@@ -199,7 +267,46 @@ function checkGuidance({ layers, start, end }: Required<SkipLayerGuidance>, dept
   if (start > end) throw new InvalidOptionError("skipLayerGuidance.end", `expected at least ${start}, the start, received ${end}`);
 }
 
+function checkTiling({ tileSize, relativeSize, overlap }: VaeTiling): VaeTiling {
+  if (relativeSize === undefined) return { tileSize: tileSize ?? 256, overlap };
+  if (tileSize === undefined) return { relativeSize, overlap };
+  throw new InvalidOptionError("vaeTiling.relativeSize", "expected either tileSize or relativeSize, received both");
+}
+
+const cacheMembers: Record<string, string[]> = {
+  easycache: ["threshold", "start", "end"],
+  dbcache: ["threshold"],
+  spectrum: ["end", "warmup", "window", "windowGrowth"],
+};
+
+function checkCache(cache: StepCache, { sampler, steps }: GenerationParameters): void {
+  const { mode = "easycache", start = 0.15, end } = cache;
+  const used = cacheMembers[mode] ?? [];
+  for (const member of Object.keys(cache)) {
+    if (member !== "mode" && !used.includes(member))
+      throw new InvalidOptionError(`cache.${member}`, `mode ${mode} does not use it; it takes ${used.join(", ")}`);
+  }
+  if (mode === "easycache" && (end ?? 0.95) <= start) {
+    throw new InvalidOptionError("cache.end", `expected more than ${start}, the start, received ${end ?? 0.95}`);
+  }
+  if (mode === "spectrum" && sampler.endsWith("cfg_pp")) {
+    throw new InvalidOptionError("cache.mode", `spectrum does not work with sampler ${sampler}; expected easycache or dbcache`);
+  }
+  // The engine takes a last step of 0 for "to the end".
+  if (mode === "spectrum" && Math.floor(Math.fround(end ?? 0.9) * steps) < 1) {
+    throw new InvalidOptionError("cache.end", `expected at least ${1 / steps}, as ${end ?? 0.9} of ${steps} steps is none`);
+  }
+}
+
 /** The parameters as native code takes them: the members have the same names. */
 export function nativeParams(parameters: GenerationParameters): NativeGenerateParams {
-  return { ...parameters };
+  const { loras, vaeTiling, ...rest } = parameters;
+  const params: NativeGenerateParams = { ...rest };
+  const active = loras?.filter(({ weight }) => Math.fround(weight) !== 0); // the engine would merge a zero
+  if (active?.length) params.loras = active;
+  if (vaeTiling) {
+    const { tileSize, ...tiling } = vaeTiling;
+    params.vaeTiling = { enabled: true, ...tiling, ...(tileSize ? { tileSize: tileSize / 8 } : {}) }; // a latent is 8 pixels wide
+  }
+  return params;
 }

@@ -1,7 +1,8 @@
 import { InvalidOptionError } from "./errors.js";
 import { Image } from "./image.js";
+import { readTags, writeTags } from "./loras.js";
 import { readText } from "./metadata.js";
-import type { GenerationParameters, SkipLayerGuidance } from "./types.js";
+import type { GenerationParameters, SkipLayerGuidance, StepCache, StepCacheMode, VaeTiling } from "./types.js";
 
 /** What an image file says about how it was made. Fields that the text does not name are absent. */
 export interface ImageParameters {
@@ -21,6 +22,10 @@ export interface ImageParameters {
   eta?: number;
   sigmas?: number[];
   skipLayerGuidance?: Required<SkipLayerGuidance>;
+  /** By the name that tags in prompts use; the folder is not in the file. */
+  loras?: { name: string; weight: number }[];
+  vaeTiling?: VaeTiling;
+  cache?: StepCache;
   rng?: string;
   model?: string;
   version?: string;
@@ -34,7 +39,7 @@ const version = `node-sd-cpp ${(require("../package.json") as { version: string 
 /** The text in the form that AUTOMATIC1111's web UI made common. `parameters.seed` is that of the picture. */
 export function writeParameters(parameters: GenerationParameters, model: { name: string; rng?: string }): string {
   const { prompt, negativePrompt, steps, sampler, scheduler, cfgScale, seed, width, height } = parameters;
-  const { flowShift, clipSkip, eta, sigmas, skipLayerGuidance } = parameters;
+  const { flowShift, clipSkip, eta, sigmas, skipLayerGuidance, loras, vaeTiling, cache } = parameters;
   const fields: Record<string, unknown> = { Steps: steps, Sampler: sampler, "Schedule type": scheduler, "CFG scale": cfgScale };
   Object.assign(fields, { Seed: seed, Size: `${width}x${height}` });
   if (flowShift !== 3) fields.Shift = flowShift;
@@ -45,6 +50,9 @@ export function writeParameters(parameters: GenerationParameters, model: { name:
     const { layers, scale, start, end } = skipLayerGuidance;
     fields["Skip layer guidance"] = `layers ${layers.join(" ")}, scale ${scale}, start ${start}, end ${end}`;
   }
+  if (loras) fields.LoRA = writeTags(loras);
+  if (vaeTiling) fields["VAE tiling"] = writeMembers(vaeTiling);
+  if (cache) fields["Step cache"] = writeMembers(cache);
   if (model.rng && model.rng !== "cuda") fields.RNG = model.rng;
   // The text has no way to quote its own marks, so a prompt that contains one gives its length.
   if (prompt.includes(negativeMark.trimEnd())) fields["Prompt length"] = prompt.length;
@@ -94,6 +102,9 @@ export function parseParameters(text: string): ImageParameters {
     eta: number(fields.Eta),
     sigmas: fields.Sigmas?.split(" ").map(Number),
     skipLayerGuidance: guidance ? readGuidance(guidance) : undefined,
+    loras: fields.LoRA ? readTags(fields.LoRA) : undefined,
+    vaeTiling: fields["VAE tiling"] ? readMembers(fields["VAE tiling"]) : undefined,
+    cache: fields["Step cache"] ? readCache(fields["Step cache"]) : undefined,
     rng: fields.RNG,
     model: fields.Model,
     version: fields.Version,
@@ -105,6 +116,23 @@ export function parseParameters(text: string): ImageParameters {
 
 function number(text: string | undefined): number | undefined {
   return text?.trim() && Number.isFinite(Number(text)) ? Number(text) : undefined;
+}
+
+/** "tileSize 256, overlap 0.5" */
+function writeMembers(members: object): string {
+  return Object.entries(members)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${name} ${value}`)
+    .join(", ");
+}
+
+function readMembers(text: string): Record<string, number> {
+  return Object.fromEntries(Array.from(text.matchAll(/(\w+) (-?[\d.e+-]+)(?:,|$)/g), ([, name = "", value]) => [name, Number(value)]));
+}
+
+function readCache(text: string): StepCache {
+  const mode = /^mode ([\w-]+)/.exec(text)?.[1] as StepCacheMode | undefined;
+  return { ...(mode ? { mode } : {}), ...readMembers(text) };
 }
 
 function readGuidance([, layers = "", ...rest]: RegExpExecArray): Required<SkipLayerGuidance> {

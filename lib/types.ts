@@ -23,6 +23,13 @@ export interface ModelFiles {
 
 export type Module = "diffusion" | "textEncoders" | "vae";
 
+/**
+ * How LoRAs get to the weights. `"immediately"` merges them, so that steps cost nothing more, but every change of LoRAs reads the model's
+ * files again, and quantized weights are rounded once more. `"at_runtime"` adds them in each step: nothing to read again, slower steps,
+ * a little more memory. `"auto"` takes the first for models without quantized weights, the second otherwise.
+ */
+export type LoraApplyMode = "auto" | "immediately" | "at_runtime";
+
 export interface ModelOptions extends ModelFiles {
   /** A model known by name instead of by files: `"demo"` ships with the package. */
   preset?: string;
@@ -44,6 +51,10 @@ export interface ModelOptions extends ModelFiles {
   rng?: string;
   /** Prompts whose encoding is kept, so that the same prompt with another seed needs no text encoder. 0 to 1000. Default: 8. */
   promptCache?: number;
+  /** Folder of the LoRAs that prompts name as `<lora:name:0.8>`, files `name.safetensors` or `name.gguf`. Default: none, such tags are an error. */
+  loraDir?: string;
+  /** Default: "auto". */
+  loraApplyMode?: LoraApplyMode;
   /** Stops the load; it rejects with the signal's reason. */
   signal?: AbortSignal;
   /** Called as the weights come in; what it throws is ignored. */
@@ -61,6 +72,45 @@ export interface SkipLayerGuidance {
   /** Part of the steps in which it acts, 0 to 1. Default: 0.01 to 0.2. */
   start?: number;
   end?: number;
+}
+
+/** A LoRA, a small file that changes the weights of the model. */
+export interface Lora {
+  /** A safetensors or GGUF file in the names of sd-scripts (kohya), diffusers/PEFT or the original layout. */
+  path: string;
+  /** -100 to 100; 0 is no change. Default: 1. */
+  weight?: number;
+}
+
+/** Decodes (and encodes) the picture in overlapping tiles: much less memory for large pictures, some more time. */
+export interface VaeTiling {
+  /** Side of a tile in pixels, a multiple of 8 from 32 to 16384. Default: 256. */
+  tileSize?: number;
+  /** Side of a tile as part of the picture's side, above 0 to 1, instead of `tileSize`; never less than 32 pixels. */
+  relativeSize?: number;
+  /** Part of a tile that its neighbor covers too, 0 to 0.5; the seams are blended over it. Default: 0.5. */
+  overlap?: number;
+}
+
+/** Step caches that do something for SD 3: `"easycache"`, `"dbcache"`, `"spectrum"`. See docs/caches.md. */
+export type StepCacheMode = "easycache" | "dbcache" | "spectrum";
+
+/** Skips steps whose result can be foretold from those before. The picture changes. */
+export interface StepCache {
+  /** Default: "easycache". */
+  mode?: StepCacheMode;
+  /** How much change is let pass, 0 to 100; more skips more. Only easycache (default 0.2) and dbcache (default 0.08). */
+  threshold?: number;
+  /** Part of the noise schedule where it begins, 0 to below 1. Only easycache. Default: 0.15. */
+  start?: number;
+  /** Where it ends, above 0 to 1: for easycache a part of the noise schedule (default 0.95), for spectrum of the steps (default 0.9). */
+  end?: number;
+  /** Steps that are always computed first, 2 to 1000. Only spectrum. Default: 4. */
+  warmup?: number;
+  /** Every how many steps one is computed, 1 to 100. Only spectrum. Default: 2. */
+  window?: number;
+  /** What `window` grows by with each computed step, 0 to 10. Only spectrum. Default: 0.5. */
+  windowGrowth?: number;
 }
 
 export interface GenerateOptions {
@@ -93,6 +143,15 @@ export interface GenerateOptions {
   skipLayerGuidance?: boolean | SkipLayerGuidance;
   /** Which layer of the CLIP encoders to read, counted from the end: 1 to 12. Default: 2. */
   clipSkip?: number;
+  /**
+   * LoRAs to apply, at most 64; they add up. Those that the prompt names as `<lora:name:0.8>` come after them. A file that is no LoRA or was
+   * made for another model rejects with ModelFileError.
+   */
+  loras?: Lora[];
+  /** Decode in tiles; `true` takes the defaults. Progress of phase "decode" then counts tiles. Default: off. */
+  vaeTiling?: boolean | VaeTiling;
+  /** Skip steps; `true` is easycache. Default: off. */
+  cache?: boolean | StepCacheMode | StepCache;
   /** Stops the run; it rejects with the signal's reason. */
   signal?: AbortSignal;
 }
@@ -114,6 +173,10 @@ export interface GenerationParameters {
   eta?: number;
   sigmas?: number[];
   skipLayerGuidance?: Required<SkipLayerGuidance>;
+  /** Those of the options and of the prompt's tags, which `prompt` here no longer has. */
+  loras?: Required<Lora>[];
+  vaeTiling?: VaeTiling;
+  cache?: StepCache;
 }
 
 export type Phase = "load" | "encode" | "sample" | "decode";

@@ -19,10 +19,18 @@ class GenerateJob final : public PhasedJob {
   void on_log(sd_log_level_t level, const char* text) override {
     Phase phase;
     if (engine::begins_phase(text, phase)) enter(phase);
+    engine::follow_loras(text, reading_loras_);
     PhasedJob::on_log(level, text);
   }
 
-  void on_progress(int step, int steps) override { progress(step, steps); }
+  void on_progress(int step, int steps) override {
+    if (reading_loras_) return;
+    if (clock_.phase() == Phase::Load) {
+      progress(static_cast<int>(loaded_) + step, static_cast<int>(to_load_));
+    } else {
+      progress(step, steps);
+    }
+  }
 
   Napi::Value result(Napi::Env env) override {
     Napi::Object timings = Napi::Object::New(env);
@@ -43,14 +51,28 @@ class GenerateJob final : public PhasedJob {
     const int64_t first_seed = params.seed;
     const int count = params.batch_count;
     params.batch_count = 1;
+    apply_loras();
     for (image_ = 0; image_ < count; image_++) {
       params.seed = first_seed + image_;
       draw();
     }
+    model_->loras.known = true;
     total_ = seconds_since(start);
   }
 
  private:
+  void apply_loras() {
+    engine::LoraState& state = model_->loras;
+    if (engine::must_merge(model_->context, params, state)) enter(Phase::Load);
+    engine::apply_loras(model_->context, params, state, [this](size_t done, size_t total) {
+      loaded_ = done;
+      to_load_ = total;
+      reading_loras_ = false;
+    });
+    clock_.leave();
+    state.known = !state.fragile;  // until the run has ended well
+  }
+
   void draw() {
     enter(Phase::Encode);
     sd_image_t* images = generate_image(model_->context, &params);
@@ -75,6 +97,9 @@ class GenerateJob final : public PhasedJob {
   const Clock::time_point created_ = Clock::now();
   double queued_ = 0;
   double total_ = 0;
+  size_t loaded_ = 0;  // tensors, while LoRAs are merged
+  size_t to_load_ = 0;
+  bool reading_loras_ = false;
 };
 
 }  // namespace

@@ -19,4 +19,11 @@ inline bool begins_phase(std::string_view line, Phase& phase) {
   return false;
 }
 
+// While it reads LoRAs, its progress callback counts their tensors: follows whether it does.
+inline void follow_loras(std::string_view line, bool& reading) {
+  const auto says = [line](std::string_view words) { return line.find(words) != std::string_view::npos; };
+  if (says("loading LoRA from ")) reading = true;
+  if (says("apply_loras completed")) reading = false;
+}
+
 }  // namespace sdcpp::engine

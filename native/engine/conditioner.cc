@@ -38,7 +38,9 @@ sd::Tensor<float> require(sd::Tensor<float> states, const char* encoder) {
 
 class Sd3Conditioner final : public Conditioner {
  public:
-  Sd3Conditioner(std::shared_ptr<SD3CLIPEmbedder> encoders, size_t capacity) : encoders_(std::move(encoders)), capacity_(capacity) {}
+  Sd3Conditioner(std::shared_ptr<SD3CLIPEmbedder> encoders, size_t capacity) : encoders_(std::move(encoders)), capacity_(capacity) {
+    encoders_->get_param_tensors(tensors_);
+  }
 
   SDCondition get_learned_condition(int n_threads, const ConditionerParams& params) override {
     throw_if_cancelled();
@@ -56,12 +58,17 @@ class Sd3Conditioner final : public Conditioner {
     return condition;
   }
 
-  void get_param_tensors(std::map<std::string, ggml_tensor*>& tensors) override { encoders_->get_param_tensors(tensors); }
+  void get_param_tensors(std::map<std::string, ggml_tensor*>& tensors) override { tensors.insert(tensors_.begin(), tensors_.end()); }
   void set_max_graph_vram_bytes(size_t bytes) override { encoders_->set_max_graph_vram_bytes(bytes); }
   void set_stream_layers_enabled(bool enabled) override { encoders_->set_stream_layers_enabled(enabled); }
   void set_flash_attention_enabled(bool enabled) override { encoders_->set_flash_attention_enabled(enabled); }
   void set_weight_adapter(const std::shared_ptr<WeightAdapter>& adapter) override { encoders_->set_weight_adapter(adapter); }
   void runner_done() override { encoders_->runner_done(); }
+
+  void set_scope(const std::string& scope) {
+    if (scope != scope_) cache_.clear();
+    scope_ = scope;
+  }
 
  private:
   using Key = std::pair<std::string, int>;  // prompt, clip skip
@@ -143,6 +150,8 @@ class Sd3Conditioner final : public Conditioner {
   std::shared_ptr<SD3CLIPEmbedder> encoders_;
   const size_t capacity_;
   std::list<std::pair<Key, SDCondition>> cache_;  // latest first
+  std::string scope_;
+  std::map<std::string, ggml_tensor*> tensors_;  // from before the first prompt: the engine's CLIP then adds null ones for what it lacks
 };
 
 }  // namespace
@@ -150,5 +159,7 @@ class Sd3Conditioner final : public Conditioner {
 std::shared_ptr<Conditioner> make_conditioner(std::shared_ptr<SD3CLIPEmbedder> encoders, size_t capacity) {
   return std::make_shared<Sd3Conditioner>(std::move(encoders), capacity);
 }
+
+void set_scope(Conditioner& conditioner, const std::string& scope) { static_cast<Sd3Conditioner&>(conditioner).set_scope(scope); }
 
 }  // namespace sdcpp::engine

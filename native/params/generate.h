@@ -1,4 +1,6 @@
 #pragma once
+#include <vector>
+
 #include "params/table.h"
 #include "stable-diffusion.h"
 
@@ -6,6 +8,7 @@ namespace sdcpp::params {
 
 struct GenerateParams : sd_img_gen_params_t {
   Arena arena;
+  std::vector<sd_lora_t> lora_list;  // what `loras` points to
 
   GenerateParams() { sd_img_gen_params_init(this); }
   GenerateParams(const GenerateParams&) = delete;

@@ -32,6 +32,7 @@ const Table<ModelParams>& model_table() {
       choice<ModelParams>("rng", MEMBER(rng_type), names_of(sd_rng_type_name, RNG_TYPE_COUNT)),
       field<ModelParams>("backend", MEMBER(backend)),
       field<ModelParams>("promptCache", MEMBER(prompt_cache)),
+      choice<ModelParams>("loraApplyMode", MEMBER(lora_apply_mode), names_of(sd_lora_apply_mode_name, LORA_APPLY_MODE_COUNT)),
   };
   return table;
 }

@@ -36,10 +36,15 @@ test("every generate option reaches the engine's struct", () => {
     sigmas: [1, 0.5, 0.25, 0],
     skipLayerGuidance: { layers: [3, 4], scale: 1.5, start: 0.25, end: 0.75 },
     clipSkip: 3,
+    loras: [{ path: "l.gguf", weight: 0.5 }],
+    vaeTiling: { tileSize: 128, overlap: 0.25 },
+    cache: { mode: "easycache", threshold: 0.5, start: 0.25, end: 0.75 },
   };
-  const names = Object.keys(given).flatMap((name) =>
-    name === "skipLayerGuidance" ? Object.keys(given[name]).map((part) => `${name}.${part}`) : [name],
-  );
+  const others = ["vaeTiling.enabled", "vaeTiling.relativeSize", "cache.warmup", "cache.window", "cache.windowGrowth"]; // not together
+  const nestedNames = ["skipLayerGuidance", "vaeTiling", "cache"] as const;
+  const names = Object.keys(given).filter((name) => !nestedNames.includes(name as "cache"));
+  for (const name of nestedNames) names.push(...Object.keys(given[name]).map((part) => `${name}.${part}`));
+  names.push(...others);
   const publicNames = Object.keys(generateOptions).filter((name) => name !== "signal");
   assert.deepEqual(Object.keys(given).sort(), publicNames.sort(), "this test covers every option");
   assert.deepEqual(
@@ -52,18 +57,43 @@ test("every generate option reaches the engine's struct", () => {
 
   const { parameters } = checkGenerateOptions(given, { defaults, maxSide: 1024, depth: 24 });
   const received = values(native().describe("generate", nativeParams(parameters)));
-  const { skipLayerGuidance, ...flat } = given;
-  const nested = Object.entries(skipLayerGuidance).map(([part, value]) => [`skipLayerGuidance.${part}`, value]);
-  assert.deepEqual(received, { ...flat, ...Object.fromEntries(nested) });
+  const { skipLayerGuidance: _guidance, vaeTiling: _tiling, cache: _cache, ...flat } = given;
+  const nested = nestedNames.flatMap((name) => Object.entries(given[name]).map(([part, value]) => [`${name}.${part}`, value]));
+  const unset = { "vaeTiling.relativeSize": 0, "cache.warmup": 4, "cache.window": 2, "cache.windowGrowth": 0.5 };
+  const latent = { "vaeTiling.enabled": true, "vaeTiling.tileSize": 16 };
+  assert.deepEqual(received, { ...flat, ...Object.fromEntries(nested), ...unset, ...latent });
+});
+
+test("the other members of tiling and caches reach the engine's struct", () => {
+  const check = (options: object) => {
+    const { parameters } = checkGenerateOptions({ prompt: "a", ...options }, { defaults, maxSide: 1024, depth: 24 });
+    return values(native().describe("generate", nativeParams(parameters)));
+  };
+  const spectrum = check({ cache: { mode: "spectrum", end: 0.5, warmup: 3, window: 5, windowGrowth: 1.5 } });
+  assert.equal(spectrum["cache.mode"], "spectrum");
+  assert.deepEqual(["end", "warmup", "window", "windowGrowth"].map((name) => spectrum[`cache.${name}`]), [0.5, 3, 5, 1.5]); // biome-ignore format: short
+  assert.deepEqual([check({ cache: true })["cache.mode"], check({ cache: "dbcache" })["cache.mode"]], ["easycache", "dbcache"]);
+  assert.deepEqual([check({ cache: false })["cache.mode"], check({})["cache.mode"]], ["disabled", "disabled"]);
+  assert.deepEqual([check({ vaeTiling: true })["vaeTiling.tileSize"], check({})["vaeTiling.enabled"]], [32, false]);
+  assert.equal(check({ vaeTiling: { relativeSize: 0.5 } })["vaeTiling.relativeSize"], 0.5);
+  assert.deepEqual(check({ loras: [{ path: "l", weight: 0 }, { path: "m" }] }).loras, [{ path: "m", weight: 1 }], "no change, not merged"); // biome-ignore format: short
 });
 
 test("every model option reaches the engine's struct", () => {
   const files = { model: "m", diffusionModel: "d", clipL: "l", clipG: "g", t5xxl: "t", vae: "v", taesd: "e" };
-  const options = { threads: 3, flashAttention: false, mmap: true, weightType: "q4_k", rng: "cpu", promptCache: 5 };
+  const options = {
+    threads: 3,
+    flashAttention: false,
+    mmap: true,
+    weightType: "q4_k",
+    rng: "cpu",
+    promptCache: 5,
+    loraApplyMode: "at_runtime",
+  };
   const checked = checkModelOptions({ ...files, ...options, backend: "cuda:1", placement: { textEncoders: "cpu", vae: "vulkan:0" } });
   const received = values(native().describe("model", { ...checked.files, ...checked.params }));
   assert.deepEqual(received, { ...files, ...options, weightType: "q4_K", backend: "cuda1,te=cpu,vae=vulkan0" });
-  const handled = ["preset", "family", "placement", "signal", "onProgress", "onLog"]; // by TypeScript alone
+  const handled = ["preset", "family", "placement", "loraDir", "signal", "onProgress", "onLog"]; // by TypeScript alone
   assert.deepEqual(
     Object.keys(modelOptions)
       .filter((name) => !handled.includes(name))

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import path from "node:path";
 import { describe, it } from "node:test";
 import { InvalidOptionError } from "../../lib/errors.js";
 import { Image } from "../../lib/image.js";
@@ -21,8 +22,14 @@ const base: GenerationParameters = {
 };
 
 /** What the text must give back: everything but the batch, and the extras only when they are not the default. */
-function expected({ batchCount: _, clipSkip, flowShift, ...rest }: GenerationParameters) {
-  return { ...rest, ...(clipSkip === 2 ? {} : { clipSkip }), ...(flowShift === 3 ? {} : { flowShift }) };
+function expected({ batchCount: _, clipSkip, flowShift, loras, ...rest }: GenerationParameters) {
+  const named = loras?.map(({ path: file, weight }) => ({ name: path.parse(file).name, weight }));
+  return {
+    ...rest,
+    ...(named ? { loras: named } : {}),
+    ...(clipSkip === 2 ? {} : { clipSkip }),
+    ...(flowShift === 3 ? {} : { flowShift }),
+  };
 }
 
 function roundTrip(parameters: GenerationParameters, model = { name: "demo", rng: "cuda" }) {
@@ -81,10 +88,18 @@ describe("parameters text", () => {
         sampler: "dpm++2s_a",
         sigmas: [14.6, 1, 1e-9, 0],
         skipLayerGuidance: { layers: [7, 8, 9], scale: 2.5, start: 0.01, end: 0.2 },
+        loras: [
+          { path: "/private/folder/style, v2.safetensors", weight: 0.8 },
+          { path: 'a "50%" <b>.gguf', weight: -1e-7 },
+        ],
+        vaeTiling: { tileSize: 128, overlap: 0.25 },
+        cache: { mode: "easycache", threshold: 0.05, start: 1e-7, end: 0.9 },
       },
       { name: 'my: "model", v2', rng: "cpu" },
     );
     assert.match(text, /Skip layer guidance: "layers 7 8 9, scale 2.5, start 0.01, end 0.2"/);
+    assert.match(text, /LoRA: "<lora:style, v2:0.8> /);
+    assert.doesNotMatch(text, /private/);
   });
 
   it("reads the text of other tools", () => {

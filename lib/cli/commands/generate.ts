@@ -52,7 +52,12 @@ export const generate: CommandModule<object, Arguments> = {
     const run = { ...readFlags(runFlags, argv), prompt: argv.prompt } as GenerateOptions;
     // Mistakes show before the model loads; its own limits are checked by generate().
     const { defaults } = families.demo;
-    const { parameters } = checkGenerateOptions(run, { defaults, maxSide: 16_384, depth: 256 });
+    const { parameters } = checkGenerateOptions(run, {
+      defaults,
+      maxSide: 16_384,
+      depth: 256,
+      loraDir: argv["lora-dir"] as string | undefined,
+    });
     const output = createOutput(argv.output, parameters.prompt);
     await interruptible((signal) => draw(argv, run, output, signal));
   },

@@ -18,6 +18,8 @@ export interface ImageParameters {
   height?: number;
   flowShift?: number;
   clipSkip?: number;
+  t5Prompt?: string;
+  negativeT5Prompt?: string;
   eta?: number;
   sigmas?: number[];
   skipLayerGuidance?: Required<SkipLayerGuidance>;
@@ -45,6 +47,8 @@ export function writeParameters(parameters: GenerationParameters, model: { name:
     const { layers, scale, start, end } = skipLayerGuidance;
     fields["Skip layer guidance"] = `layers ${layers.join(" ")}, scale ${scale}, start ${start}, end ${end}`;
   }
+  if (parameters.t5Prompt !== undefined) fields["T5 prompt"] = parameters.t5Prompt;
+  if (parameters.negativeT5Prompt !== undefined) fields["Negative T5 prompt"] = parameters.negativeT5Prompt;
   if (model.rng && model.rng !== "cuda") fields.RNG = model.rng;
   // The text has no way to quote its own marks, so a prompt that contains one gives its length.
   if (prompt.includes(negativeMark.trimEnd())) fields["Prompt length"] = prompt.length;
@@ -94,6 +98,8 @@ export function parseParameters(text: string): ImageParameters {
     eta: number(fields.Eta),
     sigmas: fields.Sigmas?.split(" ").map(Number),
     skipLayerGuidance: guidance ? readGuidance(guidance) : undefined,
+    t5Prompt: fields["T5 prompt"],
+    negativeT5Prompt: fields["Negative T5 prompt"],
     rng: fields.RNG,
     model: fields.Model,
     version: fields.Version,

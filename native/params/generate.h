@@ -6,6 +6,8 @@ namespace sdcpp::params {
 
 struct GenerateParams : sd_img_gen_params_t {
   Arena arena;
+  const char* t5_prompt = nullptr;  // null: T5 reads the same text as the CLIPs
+  const char* negative_t5_prompt = nullptr;
 
   GenerateParams() { sd_img_gen_params_init(this); }
   GenerateParams(const GenerateParams&) = delete;

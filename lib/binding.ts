@@ -52,6 +52,8 @@ export interface NativeModelParams {
 export interface NativeGenerateParams {
   prompt?: string;
   negativePrompt?: string;
+  t5Prompt?: string;
+  negativeT5Prompt?: string;
   width?: number;
   height?: number;
   steps?: number;
@@ -96,9 +98,18 @@ export interface NativeTimings {
   total: number;
 }
 
+export interface NativeTokenCounts {
+  clipL?: { tokens: number; chunks: number };
+  clipG?: { tokens: number; chunks: number };
+  t5xxl?: { tokens: number; chunks: number };
+  chunks: number;
+}
+
 export interface NativeModel {
   readonly info: NativeModelInfo;
   generate(params: NativeGenerateParams, emit: (event: NativeEvent) => void): NativeJob<NativeTimings>;
+  /** On the calling thread: by encoder, and `chunks` of the whole. */
+  countTokens(prompt: string, t5Prompt?: string): NativeTokenCounts;
   /** Cancels the model's jobs and frees it on the engine thread. */
   dispose(): Promise<void>;
 }

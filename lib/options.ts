@@ -1,6 +1,6 @@
 import { randomInt } from "node:crypto";
 import type { NativeGenerateParams, NativeModelParams } from "./binding.js";
-import { checkOptions, maxSeed, type OptionTable } from "./check.js";
+import { checkOptions, checkValue, maxSeed, type Option, type OptionTable } from "./check.js";
 import { InvalidOptionError } from "./errors.js";
 import { families } from "./families.js";
 import { loraOfText, takeTags } from "./loras.js";
@@ -36,7 +36,7 @@ const backend = {
   pattern: /^(auto|cpu|gpu|metal|(cuda|vulkan)(:\d{1,2})?)$/,
   form: '"auto", "cpu", "gpu", "metal", "cuda", "vulkan", or one device as "cuda:0" or "vulkan:1"',
 } as const;
-// Tens of kilobytes overflow the stack in the engine's regular expressions.
+// Room for what 16 chunks of tokens can hold (native/engine/conditioner.cc has that limit), with weights.
 const prompt = { kind: "string", maxBytes: 16_384 } as const;
 
 export const fileOptions: OptionTable = {
@@ -88,6 +88,8 @@ const layer = { kind: "integer", min: 0, max: 255, description: "Joint block" } 
 export const generateOptions: OptionTable = {
   prompt: { ...prompt, required: true, description: "What to draw; weights as (word:1.2)" },
   negativePrompt: { ...prompt, default: "", description: "What to avoid; ignored when the CFG scale is 1" },
+  t5Prompt: { ...prompt, defaultText: "prompt", description: "Another text for T5" },
+  negativeT5Prompt: { ...prompt, defaultText: "negative prompt", description: "Another text for T5 in the negative pass" },
   width: { ...side, description: "Pixels" },
   height: { ...side, description: "Pixels" },
   steps: { kind: "integer", min: 1, max: 1000, defaultText: "by family", description: "Denoising steps" },
@@ -166,6 +168,9 @@ export const generateOptions: OptionTable = {
   signal: { kind: "signal", description: "Stops the run" },
 };
 
+const promptOption: Option = { ...prompt, description: "The text to count" };
+const countOptions: OptionTable = { t5Prompt: { ...prompt, description: "The text that T5 gets instead" } };
+
 export interface CheckedModelOptions {
   files: ModelFiles;
   preset?: string;
@@ -218,6 +223,8 @@ export interface ModelLimits {
   depth: number;
   /** Where the prompt's LoRA tags are looked up. */
   loraDir?: string;
+  /** Whether there is a T5; absent when no model is known yet. */
+  t5?: boolean;
 }
 
 /** Checks the options of `generate` and fills in all defaults; throws InvalidOptionError. */
@@ -229,6 +236,7 @@ export function checkGenerateOptions(options: unknown, limits: ModelLimits): { p
   const { sigmas, batchCount = 1, skipLayerGuidance } = given;
 
   if (sigmas) checkSigmas(sigmas, given.steps);
+  if (limits.t5 === false) checkNoT5(given);
   if (skipLayerGuidance) checkGuidance(skipLayerGuidance as Required<SkipLayerGuidance>, limits.depth);
   const seed = (given.seed as bigint | undefined) ?? BigInt(randomInt(2 ** 32));
   if (seed + BigInt(batchCount - 1) > maxSeed) {
@@ -256,6 +264,19 @@ function checkSigmas(sigmas: number[], steps?: number): void {
   if (steps !== undefined && steps !== sigmas.length - 1) {
     throw new InvalidOptionError("steps", `expected ${sigmas.length - 1}, one less than the number of sigmas, received ${steps}`);
   }
+}
+
+function checkNoT5(given: GenerateOptions): void {
+  const name = (["t5Prompt", "negativeT5Prompt"] as const).find((name) => given[name] !== undefined);
+  if (name) throw new InvalidOptionError(name, "expected a model with a T5 text encoder, this one has none; load it with t5xxl");
+}
+
+/** Checks the arguments of `countTokens`; throws InvalidOptionError. */
+export function checkCountTokens(text: unknown, options: unknown, limits: Pick<ModelLimits, "t5">): { prompt: string; t5Prompt?: string } {
+  const checked = { ...checkOptions(countOptions, options), prompt: checkValue(promptOption, text, "prompt") };
+  const given = checked as unknown as { prompt: string; t5Prompt?: string };
+  if (limits.t5 === false) checkNoT5(given);
+  return given;
 }
 
 function checkGuidance({ layers, start, end }: Required<SkipLayerGuidance>, depth: number): void {

@@ -19,6 +19,8 @@ export interface ImageParameters {
   height?: number;
   flowShift?: number;
   clipSkip?: number;
+  t5Prompt?: string;
+  negativeT5Prompt?: string;
   eta?: number;
   sigmas?: number[];
   skipLayerGuidance?: Required<SkipLayerGuidance>;
@@ -53,6 +55,8 @@ export function writeParameters(parameters: GenerationParameters, model: { name:
   if (loras) fields.LoRA = writeTags(loras);
   if (vaeTiling) fields["VAE tiling"] = writeMembers(vaeTiling);
   if (cache) fields["Step cache"] = writeMembers(cache);
+  if (parameters.t5Prompt !== undefined) fields["T5 prompt"] = parameters.t5Prompt;
+  if (parameters.negativeT5Prompt !== undefined) fields["Negative T5 prompt"] = parameters.negativeT5Prompt;
   if (model.rng && model.rng !== "cuda") fields.RNG = model.rng;
   // The text has no way to quote its own marks, so a prompt that contains one gives its length.
   if (prompt.includes(negativeMark.trimEnd())) fields["Prompt length"] = prompt.length;
@@ -105,6 +109,8 @@ export function parseParameters(text: string): ImageParameters {
     loras: fields.LoRA ? readTags(fields.LoRA) : undefined,
     vaeTiling: fields["VAE tiling"] ? readMembers(fields["VAE tiling"]) : undefined,
     cache: fields["Step cache"] ? readCache(fields["Step cache"]) : undefined,
+    t5Prompt: fields["T5 prompt"],
+    negativeT5Prompt: fields["Negative T5 prompt"],
     rng: fields.RNG,
     model: fields.Model,
     version: fields.Version,

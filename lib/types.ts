@@ -114,10 +114,20 @@ export interface StepCache {
 }
 
 export interface GenerateOptions {
-  /** What to draw. Weights as `(word:1.2)`. At most 16 KiB of UTF-8. */
+  /**
+   * What to draw. Weights as `(word:1.2)`, see docs/prompts.md. At most 16 KiB of UTF-8 and 16 chunks of 77 tokens, about 900 words;
+   * `countTokens` counts them.
+   */
   prompt: string;
   /** What to avoid. Ignored when `cfgScale` is 1. Default: "". */
   negativePrompt?: string;
+  /**
+   * Another text for T5, which understands sentences, while the CLIP encoders get `prompt`. Refused when the model has no T5. Same form
+   * and limits as `prompt`. Default: the same text.
+   */
+  t5Prompt?: string;
+  /** Another text for T5 in the negative pass. Default: `negativePrompt`. */
+  negativeT5Prompt?: string;
   /** Pixels, a multiple of 16 from 16 to the model's `info.maxSide`. Default: by family (1024; demo 128). */
   width?: number;
   height?: number;
@@ -170,6 +180,8 @@ export interface GenerationParameters {
   batchCount: number;
   clipSkip: number;
   flowShift: number;
+  t5Prompt?: string;
+  negativeT5Prompt?: string;
   eta?: number;
   sigmas?: number[];
   skipLayerGuidance?: Required<SkipLayerGuidance>;
@@ -233,6 +245,31 @@ export interface GenerationResult {
   seeds: bigint[];
   parameters: GenerationParameters;
   timings: Timings;
+}
+
+export interface CountTokensOptions {
+  /** The text that T5 gets instead of the prompt. Default: the prompt. */
+  t5Prompt?: string;
+}
+
+/** What one text encoder makes of a prompt. */
+export interface EncoderTokens {
+  /** Tokens of the text, without begin, end and padding. */
+  tokens: number;
+  /** Chunks that this encoder alone needs: of 75 tokens for the CLIPs, of 76 for T5 (77 with begin and end). */
+  chunks: number;
+}
+
+/**
+ * A prompt's tokens for each encoder that is loaded. Nothing is ever truncated: what does not fit into one chunk goes on in the next. But the
+ * pooled vector, which sets the picture's overall style, comes from the CLIPs' first chunk alone.
+ */
+export interface TokenCounts {
+  clipL?: EncoderTokens;
+  clipG?: EncoderTokens;
+  t5xxl?: EncoderTokens;
+  /** Chunks that the prompt takes: as many as the encoder with the most needs. `generate` accepts at most 16. */
+  chunks: number;
 }
 
 export interface ModelDefaults {

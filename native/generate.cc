@@ -1,6 +1,7 @@
 #include "generate.h"
 
 #include "engine/announcements.h"
+#include "engine/prompt.h"
 #include "image.h"
 #include "job/cancel.h"
 #include "job/environment.h"
@@ -102,11 +103,31 @@ class GenerateJob final : public PhasedJob {
   bool reading_loras_ = false;
 };
 
+// The engine passes on one text: joins the CLIPs' and T5's, after a look at both, so that mistakes show before the job waits in line.
+const char* join(Napi::Env env, const LoadedModel& model, params::Arena& arena, const char* path, const char* prompt, const char* t5_path,
+                 const char* t5) {
+  const std::string& joined = arena.strings.emplace_back(engine::join_prompts(prompt, t5));
+  try {
+    if (t5 != nullptr) {
+      engine::check_prompt(model.context, engine::join_prompts(prompt, ""));
+      path = t5_path;
+    }
+    engine::check_prompt(model.context, joined);
+  } catch (const Failure& failure) {
+    params::fail(env, path, failure.what());
+  }
+  return joined.c_str();
+}
+
 }  // namespace
 
 std::shared_ptr<Job> make_generate_job(const Napi::CallbackInfo& info, std::shared_ptr<LoadedModel> model) {
+  const std::shared_ptr<LoadedModel> loaded = model;
   auto job = std::make_shared<GenerateJob>(Environment::of(info.Env()).channel(), std::move(model));
   params::read(params::generate_table(), params::options_of(info), job->params, job->params.arena);
+  params::GenerateParams& p = job->params;
+  p.prompt = join(info.Env(), *loaded, p.arena, "prompt", p.prompt, "t5Prompt", p.t5_prompt);
+  p.negative_prompt = join(info.Env(), *loaded, p.arena, "negativePrompt", p.negative_prompt, "negativeT5Prompt", p.negative_t5_prompt);
   return job;
 }
 

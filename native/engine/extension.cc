@@ -200,7 +200,16 @@ std::string identity(const sd_img_gen_params_t& params) {
   return text;
 }
 
+// Every context comes from load(), which puts our conditioner into it.
+const TextConditioner& conditioner_of(const sd_ctx_t* context) {
+  return static_cast<const TextConditioner&>(*context->sd->cond_stage_model);
+}
+
 }  // namespace
+
+TokenCounts count_tokens(const sd_ctx_t* context, const std::string& prompt) { return conditioner_of(context).count(prompt); }
+
+void check_prompt(const sd_ctx_t* context, const std::string& prompt) { conditioner_of(context).check(prompt); }
 
 sd_ctx_t* load(const sd_ctx_params_t& params, const LoadOptions& options, ModelInfo& info) {
   Context context = open(params);

@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "stable-diffusion.h"
 
@@ -31,6 +32,24 @@ struct LoadOptions {
   // Called before each group of tensors is read: how many of all have been read.
   std::function<void(size_t done, size_t total)> on_group;
 };
+
+struct TokenCount {
+  std::string encoder;  // as in ModelInfo::parts
+  size_t tokens = 0;    // without begin, end and padding
+  size_t chunks = 0;    // that this encoder alone needs
+};
+
+struct TokenCounts {
+  std::vector<TokenCount> encoders;  // those that are loaded
+  size_t chunks = 0;                 // that the prompt takes: every encoder gets as many
+};
+
+// What the tokens of a prompt (see join_prompts in prompt.h) are for the loaded encoders. Any thread that knows the context
+// to be alive, also while a picture is drawn. Throws Failure for a prompt that cannot be read.
+TokenCounts count_tokens(const sd_ctx_t* context, const std::string& prompt);
+
+// Throws a Failure when the prompt cannot be read or takes too many chunks. From any thread, as count_tokens().
+void check_prompt(const sd_ctx_t* context, const std::string& prompt);
 
 // Like new_sd_ctx, but when it returns the weights are in memory, the prompts are conditioned by our own conditioner,
 // and whatever is wrong with the files has been thrown as a Failure.

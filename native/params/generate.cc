@@ -58,6 +58,8 @@ const Table<GenerateParams>& generate_table() {
   static const Table<GenerateParams> table = {
       field<GenerateParams>("prompt", MEMBER(prompt)),
       field<GenerateParams>("negativePrompt", MEMBER(negative_prompt)),
+      field<GenerateParams>("t5Prompt", MEMBER(t5_prompt)),
+      field<GenerateParams>("negativeT5Prompt", MEMBER(negative_t5_prompt)),
       field<GenerateParams>("width", MEMBER(width)),
       field<GenerateParams>("height", MEMBER(height)),
       field<GenerateParams>("steps", MEMBER(sample_params.sample_steps)),

@@ -9,6 +9,8 @@ namespace sdcpp::params {
 struct GenerateParams : sd_img_gen_params_t {
   Arena arena;
   std::vector<sd_lora_t> lora_list;  // what `loras` points to
+  const char* t5_prompt = nullptr;  // null: T5 reads the same text as the CLIPs
+  const char* negative_t5_prompt = nullptr;
 
   GenerateParams() { sd_img_gen_params_init(this); }
   GenerateParams(const GenerateParams&) = delete;

@@ -23,6 +23,8 @@ test("every generate option reaches the engine's struct", () => {
   const given = {
     prompt: "a",
     negativePrompt: "b",
+    t5Prompt: "c",
+    negativeT5Prompt: "d",
     width: 256,
     height: 512,
     steps: 3,

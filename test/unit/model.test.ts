@@ -37,6 +37,7 @@ function fakeModel(onLog?: (event: LogEvent) => void) {
       });
       return { promise, cancel };
     },
+    countTokens: () => ({ chunks: 1 }),
     dispose,
   };
   const info = {

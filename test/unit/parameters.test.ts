@@ -102,6 +102,14 @@ describe("parameters text", () => {
     assert.doesNotMatch(text, /private/);
   });
 
+  for (const prompt of prompts) {
+    it(`gives back ${JSON.stringify(prompt)} as T5's text`, () => {
+      roundTrip({ ...base, t5Prompt: prompt });
+      const text = roundTrip({ ...base, t5Prompt: "a", negativeT5Prompt: prompt });
+      assert.match(text, /, T5 prompt: a, Negative T5 prompt: /);
+    });
+  }
+
   it("reads the text of other tools", () => {
     const text =
       'cat\nNegative prompt: dog\nSteps: 20, Sampler: DPM++ 2M Karras, CFG scale: 7, Seed: 42, Size: 512x768, Model hash: abc, Lora hashes: "x: 1, y: 2", Version: v1.6.0';

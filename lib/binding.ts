@@ -64,7 +64,22 @@ export interface NativeGenerateParams {
   sigmas?: number[];
   skipLayerGuidance?: { layers?: number[]; scale?: number; start?: number; end?: number };
   clipSkip?: number;
+  initImage?: NativeImage;
+  mask?: NativeImage;
+  strength?: number;
+  keepUnmasked?: boolean;
+  maskFeather?: number;
 }
+
+/** Pixels that native code copies: `initImage` has 3 channels, `mask` 1 (255 = paint); both have the size of the picture. */
+export interface NativeImage {
+  data: Uint8Array;
+  width: number;
+  height: number;
+  channels: number;
+}
+
+export type NativeImages = Required<Pick<NativeGenerateParams, "initImage">> & Pick<NativeGenerateParams, "mask">;
 
 /** What the loaded tensors say. */
 export interface NativeModelInfo {
@@ -110,7 +125,7 @@ export interface NativeDevice {
 /** One line of a params table: `value` is what the engine gets when `params` is laid over its defaults. */
 export interface NativeField {
   name: string;
-  type: "string" | "path" | "integer" | "number" | "boolean" | "bigint" | "enum" | "integers" | "numbers";
+  type: "string" | "path" | "integer" | "number" | "boolean" | "bigint" | "enum" | "integers" | "numbers" | "image";
   values?: string[];
   value: unknown;
 }

@@ -1,7 +1,8 @@
 import { InvalidOptionError } from "./errors.js";
 import { Image } from "./image.js";
 import { readText } from "./metadata.js";
-import type { GenerationParameters, SkipLayerGuidance } from "./types.js";
+import { fits } from "./options.js";
+import type { Fit, GenerationParameters, SkipLayerGuidance } from "./types.js";
 
 /** What an image file says about how it was made. Fields that the text does not name are absent. */
 export interface ImageParameters {
@@ -21,6 +22,11 @@ export interface ImageParameters {
   eta?: number;
   sigmas?: number[];
   skipLayerGuidance?: Required<SkipLayerGuidance>;
+  /** Only for image to image; `keepUnmasked` and `maskFeather` only for inpainting. */
+  strength?: number;
+  fit?: Fit;
+  keepUnmasked?: boolean;
+  maskFeather?: number;
   rng?: string;
   model?: string;
   version?: string;
@@ -45,6 +51,9 @@ export function writeParameters(parameters: GenerationParameters, model: { name:
     const { layers, scale, start, end } = skipLayerGuidance;
     fields["Skip layer guidance"] = `layers ${layers.join(" ")}, scale ${scale}, start ${start}, end ${end}`;
   }
+  const { strength, fit, keepUnmasked, maskFeather } = parameters;
+  if (strength !== undefined) Object.assign(fields, { "Denoising strength": strength, "Init image fit": fit });
+  if (maskFeather !== undefined) Object.assign(fields, { "Mask feather": maskFeather, "Keep unmasked": keepUnmasked });
   if (model.rng && model.rng !== "cuda") fields.RNG = model.rng;
   // The text has no way to quote its own marks, so a prompt that contains one gives its length.
   if (prompt.includes(negativeMark.trimEnd())) fields["Prompt length"] = prompt.length;
@@ -94,6 +103,10 @@ export function parseParameters(text: string): ImageParameters {
     eta: number(fields.Eta),
     sigmas: fields.Sigmas?.split(" ").map(Number),
     skipLayerGuidance: guidance ? readGuidance(guidance) : undefined,
+    strength: number(fields["Denoising strength"]),
+    fit: fits.find((fit) => fit === fields["Init image fit"]),
+    keepUnmasked: fields["Keep unmasked"] ? fields["Keep unmasked"] === "true" : undefined,
+    maskFeather: number(fields["Mask feather"]),
     rng: fields.RNG,
     model: fields.Model,
     version: fields.Version,

@@ -1,7 +1,10 @@
 #include "generate.h"
 
+#include <optional>
+
 #include "engine/announcements.h"
 #include "image.h"
+#include "inpaint.h"
 #include "job/cancel.h"
 #include "job/environment.h"
 #include "job/phased_job.h"
@@ -40,6 +43,10 @@ class GenerateJob final : public PhasedJob {
     queued_ = seconds_since(created_);
     if (model_->context == nullptr) throw Failure(code::Disposed, "the model has been disposed");
     const Clock::time_point start = Clock::now();
+    if (params.mask_image.data != nullptr) {
+      inpaint_.emplace(params.init_image, params.mask_image, params.mask_feather);
+      params.mask_image = inpaint_->engine_mask();
+    }
     const int64_t first_seed = params.seed;
     const int count = params.batch_count;
     params.batch_count = 1;
@@ -61,6 +68,7 @@ class GenerateJob final : public PhasedJob {
     }
     Pixels pixels = Pixels::copy_of(images[0]);
     free_sd_images(images, 1);
+    if (inpaint_ && params.keep_unmasked) inpaint_->restore(pixels);
     clock_.leave();
     emit([pixels = std::move(pixels), image = image_, seed = params.seed](Napi::Env env) {
       Napi::Object event = event_of(env, "image");
@@ -73,15 +81,32 @@ class GenerateJob final : public PhasedJob {
 
   const std::shared_ptr<LoadedModel> model_;
   const Clock::time_point created_ = Clock::now();
+  std::optional<Inpaint> inpaint_;
   double queued_ = 0;
   double total_ = 0;
 };
+
+// The engine would resize pictures of another size in its own way; ours have been fitted before.
+void check_size(Napi::Env env, const char* name, const sd_image_t& image, const params::GenerateParams& params) {
+  if (image.data == nullptr) return;
+  if (image.width == static_cast<uint32_t>(params.width) && image.height == static_cast<uint32_t>(params.height)) return;
+  params::fail(env, name, "expected " + std::to_string(params.width) + "x" + std::to_string(params.height) + " pixels, as the result has");
+}
+
+void check_images(Napi::Env env, const params::GenerateParams& params) {
+  check_size(env, "initImage", params.init_image, params);
+  check_size(env, "mask", params.mask_image, params);
+  if (params.mask_image.data != nullptr && params.init_image.data == nullptr) params::fail(env, "mask", "expected initImage too");
+  if (params.mask_feather < 0 || params.mask_feather > 65535) params::fail(env, "maskFeather", "expected 0 to 65535");
+  if (params.strength < 0 || params.strength > 1) params::fail(env, "strength", "expected 0 to 1");
+}
 
 }  // namespace
 
 std::shared_ptr<Job> make_generate_job(const Napi::CallbackInfo& info, std::shared_ptr<LoadedModel> model) {
   auto job = std::make_shared<GenerateJob>(Environment::of(info.Env()).channel(), std::move(model));
   params::read(params::generate_table(), params::options_of(info), job->params, job->params.arena);
+  check_images(info.Env(), job->params);
   return job;
 }
 

@@ -25,6 +25,11 @@ const Table<GenerateParams>& generate_table() {
       field<GenerateParams>("skipLayerGuidance.start", MEMBER(sample_params.guidance.slg.layer_start)),
       field<GenerateParams>("skipLayerGuidance.end", MEMBER(sample_params.guidance.slg.layer_end)),
       field<GenerateParams>("clipSkip", MEMBER(clip_skip)),
+      picture<GenerateParams>("initImage", MEMBER(init_image), 3),
+      picture<GenerateParams>("mask", MEMBER(mask_image), 1),
+      field<GenerateParams>("strength", MEMBER(strength)),
+      field<GenerateParams>("keepUnmasked", MEMBER(keep_unmasked)),
+      field<GenerateParams>("maskFeather", MEMBER(mask_feather)),
   };
   return table;
 }

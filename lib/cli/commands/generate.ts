@@ -1,5 +1,6 @@
 import type { CommandModule } from "yargs";
 import { families } from "../../families.js";
+import { openImage } from "../../inputs.js";
 import { loadModel, type Model } from "../../model.js";
 import { checkGenerateOptions, generateOptions, modelOptions, presets } from "../../options.js";
 import type { GenerateOptions, GenerationEvent, LogEvent, ModelOptions } from "../../types.js";
@@ -52,7 +53,9 @@ export const generate: CommandModule<object, Arguments> = {
     const run = { ...readFlags(runFlags, argv), prompt: argv.prompt } as GenerateOptions;
     // Mistakes show before the model loads; its own limits are checked by generate().
     const { defaults } = families.demo;
-    const { parameters } = checkGenerateOptions(run, { defaults, maxSide: 16_384, depth: 256 });
+    const { parameters, images } = checkGenerateOptions(run, { defaults, maxSide: 16_384, depth: 256 });
+    if (images) await openImage(images.initImage, "initImage");
+    if (images?.mask && images.mask !== "alpha") await openImage(images.mask, "mask");
     const output = createOutput(argv.output, parameters.prompt);
     await interruptible((signal) => draw(argv, run, output, signal));
   },

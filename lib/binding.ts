@@ -71,7 +71,22 @@ export interface NativeGenerateParams {
   /** The tile's side in latents, which are 8 pixels wide. */
   vaeTiling?: { enabled: boolean; tileSize?: number; relativeSize?: number; overlap?: number };
   cache?: { mode?: string; threshold?: number; start?: number; end?: number; warmup?: number; window?: number; windowGrowth?: number };
+  initImage?: NativeImage;
+  mask?: NativeImage;
+  strength?: number;
+  keepUnmasked?: boolean;
+  maskFeather?: number;
 }
+
+/** Pixels that native code copies: `initImage` has 3 channels, `mask` 1 (255 = paint); both have the size of the picture. */
+export interface NativeImage {
+  data: Uint8Array;
+  width: number;
+  height: number;
+  channels: number;
+}
+
+export type NativeImages = Required<Pick<NativeGenerateParams, "initImage">> & Pick<NativeGenerateParams, "mask">;
 
 /** What the loaded tensors say. */
 export interface NativeModelInfo {
@@ -126,7 +141,7 @@ export interface NativeDevice {
 /** One line of a params table: `value` is what the engine gets when `params` is laid over its defaults. */
 export interface NativeField {
   name: string;
-  type: "string" | "path" | "integer" | "number" | "boolean" | "bigint" | "enum" | "integers" | "numbers" | "loras";
+  type: "string" | "path" | "integer" | "number" | "boolean" | "bigint" | "enum" | "integers" | "numbers" | "loras" | "image";
   values?: string[];
   value: unknown;
 }

@@ -12,7 +12,8 @@ type Rule =
   | { kind: "object"; members: OptionTable; orBoolean?: true; orMember?: string }
   | { kind: "pattern"; pattern: RegExp; form: string }
   | { kind: "callback" }
-  | { kind: "signal" };
+  | { kind: "signal" }
+  | { kind: "image"; words?: readonly string[] };
 
 export type Option = Rule & {
   description: string;
@@ -55,6 +56,8 @@ export function expectation(option: Option): string {
       return "a function";
     case "signal":
       return "an AbortSignal";
+    case "image":
+      return `${(option.words ?? []).map((word) => `${JSON.stringify(word)}, `).join("")}a path, the bytes of an image file, an Image, { data, width, height, channels } or a sharp instance`;
   }
 }
 
@@ -153,6 +156,8 @@ export function checkValue(option: Option, value: unknown, path: string): unknow
     case "callback":
       if (typeof value !== "function") fail(path, option, value);
       return value;
+    case "image":
+      return checkImage(option, value, path);
     case "signal": {
       // By shape, since another realm (an Electron context, a test environment) has its own AbortSignal.
       const signal = value as AbortSignal | null;
@@ -180,4 +185,22 @@ function checkList(option: Extract<Option, { kind: "list" }>, value: unknown, pa
   const length = value.length;
   if (length < option.min || length > option.max) fail(path, option, value);
   return Array.from({ length }, (_, index) => checkValue(option.of, value[index], `${path}[${index}]`));
+}
+
+/** Checks the form alone; whether a file is a picture shows when it is read. A copy of raw images, so that nobody changes them in between. */
+function checkImage(option: Option, value: unknown, path: string): unknown {
+  if (typeof value === "string") return value === "" || value.includes("\0") ? fail(path, option, value) : value;
+  if (value instanceof Uint8Array) return value.length > 0 ? value : fail(path, option, value, " without a byte");
+  if (typeof value !== "object" || value === null) fail(path, option, value);
+  if (["clone", "metadata", "toBuffer"].every((name) => typeof (value as Record<string, unknown>)[name] === "function")) return value;
+  const { data, width, height, channels } = value as Record<string, unknown>;
+  if (!(data instanceof Uint8Array) && !(data instanceof Uint8ClampedArray)) fail(path, option, value);
+  const side = { kind: "integer", min: 1, max: 65_535, description: "Pixels" } as const;
+  const [w, h] = [checkValue(side, width, `${path}.width`), checkValue(side, height, `${path}.height`)] as [number, number];
+  if (channels !== 1 && channels !== 3 && channels !== 4)
+    throw new InvalidOptionError(`${path}.channels`, `expected 1, 3 or 4, received ${received(channels)}`);
+  const length = w * h * channels;
+  if (data.length !== length)
+    throw new InvalidOptionError(`${path}.data`, `expected ${w} x ${h} x ${channels} = ${length} bytes, received ${data.length}`);
+  return { data, width: w, height: h, channels };
 }

@@ -9,6 +9,8 @@ import type { GenerationEvent, GenerationParameters, GenerationResult, ProgressE
 export interface Plan {
   parameters: GenerationParameters;
   signal?: AbortSignal;
+  /** What has to be done before the start, such as reading pictures and waiting for earlier runs that do; it may complete `parameters`. */
+  ready?(): Promise<unknown>;
   start(emit: (event: NativeEvent) => void): NativeJob<NativeTimings>;
   /** What to write into the file of the picture with this seed. */
   describe(seed: bigint): string;
@@ -43,6 +45,8 @@ export class Generation implements Promise<GenerationResult>, AsyncIterable<Gene
   #past: EventQueue | undefined = new EventQueue((left) => this.#readers.delete(left));
   #job: NativeJob<NativeTimings> | undefined;
   #stop: { reason: unknown } | undefined;
+  /** Ends the wait for `ready`. */
+  #giveUp: (reason: unknown) => void = () => {};
   #end: { error?: { reason: unknown } } | undefined;
   readonly #result: Promise<GenerationResult>;
   #settle: () => void = () => {};
@@ -67,6 +71,7 @@ export class Generation implements Promise<GenerationResult>, AsyncIterable<Gene
   cancel(reason: unknown = abortError()): void {
     if (this.#end || this.#stop) return;
     this.#stop = { reason };
+    this.#giveUp(reason);
     this.#job?.cancel();
   }
 
@@ -103,16 +108,25 @@ export class Generation implements Promise<GenerationResult>, AsyncIterable<Gene
   async #work(plan: Plan): Promise<NativeTimings> {
     const { signal } = plan;
     if (signal?.aborted) throw signal.reason;
-    const job = plan.start((event) => this.#receive(event, plan));
-    this.#job = job;
-    if (this.#stop) job.cancel();
     const onAbort = () => this.cancel(signal?.reason);
     signal?.addEventListener("abort", onAbort, { once: true });
     try {
+      if (plan.ready) await this.#unlessStopped(plan.ready());
+      const job = plan.start((event) => this.#receive(event, plan));
+      this.#job = job;
+      if (this.#stop) job.cancel();
       return await job.promise;
     } finally {
       signal?.removeEventListener("abort", onAbort);
     }
+  }
+
+  async #unlessStopped(work: Promise<unknown>): Promise<void> {
+    const stopped = new Promise<never>((_, reject) => {
+      this.#giveUp = reject;
+    });
+    await Promise.race([work, stopped]);
+    if (this.#stop) throw this.#stop.reason;
   }
 
   #finish(end: { error?: { reason: unknown } }): void {

@@ -1,10 +1,11 @@
-import { type NativeEvent, type NativeModel, type NativeModelInfo, native } from "./binding.js";
+import { type NativeEvent, type NativeImages, type NativeModel, type NativeModelInfo, native } from "./binding.js";
 import { demoFiles } from "./catalog/demo.js";
 import { checkFiles } from "./checkpoint/files.js";
 import { deviceId } from "./devices.js";
 import { callSite, DisposedError, fromNative, isCancelled } from "./errors.js";
 import { detectFamily, families, familyDefaults, maxSide, modelName } from "./families.js";
 import { Generation, progressEvent } from "./generation.js";
+import { readImages } from "./inputs.js";
 import { type CheckedModelOptions, checkCountTokens, checkGenerateOptions, checkModelOptions, nativeParams } from "./options.js";
 import { writeParameters } from "./parameters.js";
 import type { CountTokensOptions, GenerateOptions, ModelFiles, ModelInfo, ModelOptions, TokenCounts } from "./types.js";
@@ -93,6 +94,8 @@ export class Model implements AsyncDisposable {
   readonly #options: Pick<CheckedModelOptions, "onLog" | "params" | "loraDir">;
   readonly #depth: number;
   readonly #runs = new Set<Generation>();
+  /** Settles when the last run has got its place in the engine's line; undefined when all have. */
+  #line: Promise<unknown> | undefined;
   #disposal: Promise<void> | undefined;
 
   /** @internal */
@@ -108,10 +111,12 @@ export class Model implements AsyncDisposable {
    * It rejects with InvalidOptionError, GenerationError, EngineAssertionError, InsufficientMemoryError, DisposedError, or the signal's reason.
    */
   generate(options: GenerateOptions): Generation {
+    let waits = false;
+    let started = () => {};
     const run = new Generation(() => {
       this.#stopIfDisposed();
       const { defaults, maxSide } = this.info;
-      const { parameters, signal } = checkGenerateOptions(options, {
+      const { parameters, images, signal } = checkGenerateOptions(options, {
         defaults,
         maxSide,
         depth: this.#depth,
@@ -119,17 +124,28 @@ export class Model implements AsyncDisposable {
         loraDir: this.#options.loraDir,
       });
       this.#stopIfDisposed(); // an option's getter may have done it
+      let pictures: NativeImages | undefined;
+      const read = async () => {
+        if (images) pictures = await readImages(images, parameters, { defaults, maxSide });
+      };
+      const before = this.#line;
+      waits = images !== undefined || before !== undefined;
       return {
         parameters,
         signal,
-        start: (emit) =>
-          this.#native.generate(nativeParams(parameters), (event) => {
+        ...(waits && { ready: () => Promise.all([read(), before]) }),
+        start: (emit) => {
+          const job = this.#native.generate(nativeParams(parameters, pictures), (event) => {
             report(event, { onLog: this.#options.onLog });
             emit(event);
-          }),
+          });
+          started();
+          return job;
+        },
         describe: (seed) => writeParameters({ ...parameters, seed }, { name: this.info.name, rng: this.#options.params.rng }),
       };
     }, callSite(this.generate));
+    if (waits) this.#standInLine(new Promise<void>((resolve) => (started = resolve)), run);
     this.#runs.add(run);
     run.settled.then(() => this.#runs.delete(run));
     return run;
@@ -156,6 +172,14 @@ export class Model implements AsyncDisposable {
 
   get #hasT5(): boolean {
     return this.info.parts.t5xxl !== undefined;
+  }
+
+  /** Makes later runs wait until this one, whose pictures are still being read, has started or ended. */
+  #standInLine(started: Promise<void>, run: Generation): void {
+    const turn = Promise.race([started, run.settled]).then(() => {
+      if (this.#line === turn) this.#line = undefined;
+    });
+    this.#line = turn;
   }
 
   /** Memory that the weights take. */

@@ -1,13 +1,15 @@
 import { randomInt } from "node:crypto";
-import type { NativeGenerateParams, NativeModelParams } from "./binding.js";
+import type { NativeGenerateParams, NativeImages, NativeModelParams } from "./binding.js";
 import { checkOptions, checkValue, maxSeed, type Option, type OptionTable } from "./check.js";
 import { InvalidOptionError } from "./errors.js";
 import { families } from "./families.js";
 import { loraOfText, takeTags } from "./loras.js";
 import type {
   Family,
+  Fit,
   GenerateOptions,
   GenerationParameters,
+  ImageInput,
   LogEvent,
   Lora,
   ModelDefaults,
@@ -29,6 +31,7 @@ export const presets = ["demo"];
 export const loraApplyModes = ["auto", "immediately", "at_runtime"];
 /** Those that do something for SD 3; see docs/caches.md for the others. */
 export const cacheModes = ["easycache", "dbcache", "spectrum"];
+export const fits: Fit[] = ["cover", "contain", "fill"];
 
 const file = { kind: "string", maxBytes: 32_768, filled: true } as const;
 const backend = {
@@ -165,6 +168,12 @@ export const generateOptions: OptionTable = {
     },
     description: "Skip steps that can be foretold",
   },
+  initImage: { kind: "image", description: "Picture to begin with" },
+  strength: { ...part, defaultText: "0.75", description: "How much of the initial picture is drawn anew" },
+  fit: { kind: "enum", values: fits, defaultText: "cover", description: "How picture and mask are put into another size" },
+  mask: { kind: "image", words: ["alpha"], description: "Paint only where this picture is white, or (alpha) the first is transparent" },
+  keepUnmasked: { kind: "boolean", defaultText: "true", description: "Put the pixels outside the mask back unchanged" },
+  maskFeather: { kind: "integer", min: 0, max: 256, defaultText: "0", description: "Pixels over which the mask's edge fades" },
   signal: { kind: "signal", description: "Stops the run" },
 };
 
@@ -227,12 +236,28 @@ export interface ModelLimits {
   t5?: boolean;
 }
 
+/** The pictures among the options, still to be read, and the size if the caller gave it. */
+export interface GivenImages {
+  initImage: ImageInput;
+  mask?: ImageInput | "alpha";
+  width?: number;
+  height?: number;
+}
+
+export interface CheckedGenerateOptions {
+  /** Complete, but for the size that an `initImage` may decide. */
+  parameters: GenerationParameters;
+  images?: GivenImages;
+  signal?: AbortSignal;
+}
+
 /** Checks the options of `generate` and fills in all defaults; throws InvalidOptionError. */
-export function checkGenerateOptions(options: unknown, limits: ModelLimits): { parameters: GenerationParameters; signal?: AbortSignal } {
+export function checkGenerateOptions(options: unknown, limits: ModelLimits): CheckedGenerateOptions {
   const table: OptionTable = { ...generateOptions };
   for (const name of ["width", "height"]) Object.assign(table, { [name]: { ...side, max: limits.maxSide } });
   const checked = checkOptions(table, options);
-  const { signal, ...given } = checked as unknown as GenerateOptions;
+  const { signal, initImage, mask, ...given } = checked as unknown as GenerateOptions;
+  const images = checkImages({ ...given, initImage, mask });
   const { sigmas, batchCount = 1, skipLayerGuidance } = given;
 
   if (sigmas) checkSigmas(sigmas, given.steps);
@@ -253,7 +278,21 @@ export function checkGenerateOptions(options: unknown, limits: ModelLimits): { p
     throw new InvalidOptionError("negativePrompt", "expected no <lora:…> tags; they belong in prompt");
   if (parameters.vaeTiling) parameters.vaeTiling = checkTiling(parameters.vaeTiling);
   if (parameters.cache) checkCache(parameters.cache, parameters);
-  return { parameters, signal };
+  if (images) Object.assign(parameters, { strength: 0.75, fit: "cover", ...(mask && { keepUnmasked: true, maskFeather: 0 }), ...given });
+  return { parameters, images, signal };
+}
+
+function checkImages(given: Partial<GenerateOptions>): GivenImages | undefined {
+  const { initImage, mask, width, height } = given;
+  const needs = (needed: "initImage" | "mask", ...names: (keyof GenerateOptions)[]) => {
+    const name = given[needed] === undefined && names.find((name) => given[name] !== undefined);
+    if (name) throw new InvalidOptionError(name, `expected ${needed} too, which this option is about`);
+  };
+  needs("initImage", "strength", "fit", "mask");
+  needs("mask", "keepUnmasked", "maskFeather");
+  if (given.maskFeather && given.keepUnmasked === false)
+    throw new InvalidOptionError("maskFeather", "expected 0 when keepUnmasked is false, as there is nothing to fade into");
+  return initImage === undefined ? undefined : { initImage, mask, width, height };
 }
 
 function checkSigmas(sigmas: number[], steps?: number): void {
@@ -320,8 +359,8 @@ function checkCache(cache: StepCache, { sampler, steps }: GenerationParameters):
 }
 
 /** The parameters as native code takes them: the members have the same names. */
-export function nativeParams(parameters: GenerationParameters): NativeGenerateParams {
-  const { loras, vaeTiling, ...rest } = parameters;
+export function nativeParams(parameters: GenerationParameters, images?: NativeImages): NativeGenerateParams {
+  const { loras, vaeTiling, strength = 1, fit: _, ...rest } = parameters;
   const params: NativeGenerateParams = { ...rest };
   const active = loras?.filter(({ weight }) => Math.fround(weight) !== 0); // the engine would merge a zero
   if (active?.length) params.loras = active;
@@ -329,5 +368,17 @@ export function nativeParams(parameters: GenerationParameters): NativeGeneratePa
     const { tileSize, ...tiling } = vaeTiling;
     params.vaeTiling = { enabled: true, ...tiling, ...(tileSize ? { tileSize: tileSize / 8 } : {}) }; // a latent is 8 pixels wide
   }
-  return params;
+  // From pure noise, nothing of the picture is left: no need to encode it, and the bytes are those of text to image.
+  const unused = strength === 1 && !images?.mask && !params.sigmas;
+  return images && !unused ? { ...params, ...images, strength: engineStrength(strength, parameters.steps) } : params;
+}
+
+/**
+ * The engine draws floor(steps · strength) + 1 steps, so that 0.75 of Turbo's 4 steps are all 4 and nothing of the picture is left. Ours is
+ * the number of steps that the strength says; this is the middle of the engine's range for it.
+ */
+function engineStrength(strength: number, steps: number): number {
+  if (strength === 1) return 1;
+  const drawn = Math.max(1, Math.min(steps - 1, Math.round(steps * strength)));
+  return (drawn - 0.5) / steps;
 }

@@ -2,7 +2,8 @@ import { InvalidOptionError } from "./errors.js";
 import { Image } from "./image.js";
 import { readTags, writeTags } from "./loras.js";
 import { readText } from "./metadata.js";
-import type { GenerationParameters, SkipLayerGuidance, StepCache, StepCacheMode, VaeTiling } from "./types.js";
+import { fits } from "./options.js";
+import type { Fit, GenerationParameters, SkipLayerGuidance, StepCache, StepCacheMode, VaeTiling } from "./types.js";
 
 /** What an image file says about how it was made. Fields that the text does not name are absent. */
 export interface ImageParameters {
@@ -28,6 +29,11 @@ export interface ImageParameters {
   loras?: { name: string; weight: number }[];
   vaeTiling?: VaeTiling;
   cache?: StepCache;
+  /** Only for image to image; `keepUnmasked` and `maskFeather` only for inpainting. */
+  strength?: number;
+  fit?: Fit;
+  keepUnmasked?: boolean;
+  maskFeather?: number;
   rng?: string;
   model?: string;
   version?: string;
@@ -57,6 +63,9 @@ export function writeParameters(parameters: GenerationParameters, model: { name:
   if (cache) fields["Step cache"] = writeMembers(cache);
   if (parameters.t5Prompt !== undefined) fields["T5 prompt"] = parameters.t5Prompt;
   if (parameters.negativeT5Prompt !== undefined) fields["Negative T5 prompt"] = parameters.negativeT5Prompt;
+  const { strength, fit, keepUnmasked, maskFeather } = parameters;
+  if (strength !== undefined) Object.assign(fields, { "Denoising strength": strength, "Init image fit": fit });
+  if (maskFeather !== undefined) Object.assign(fields, { "Mask feather": maskFeather, "Keep unmasked": keepUnmasked });
   if (model.rng && model.rng !== "cuda") fields.RNG = model.rng;
   // The text has no way to quote its own marks, so a prompt that contains one gives its length.
   if (prompt.includes(negativeMark.trimEnd())) fields["Prompt length"] = prompt.length;
@@ -111,6 +120,10 @@ export function parseParameters(text: string): ImageParameters {
     cache: fields["Step cache"] ? readCache(fields["Step cache"]) : undefined,
     t5Prompt: fields["T5 prompt"],
     negativeT5Prompt: fields["Negative T5 prompt"],
+    strength: number(fields["Denoising strength"]),
+    fit: fits.find((fit) => fit === fields["Init image fit"]),
+    keepUnmasked: fields["Keep unmasked"] ? fields["Keep unmasked"] === "true" : undefined,
+    maskFeather: number(fields["Mask feather"]),
     rng: fields.RNG,
     model: fields.Model,
     version: fields.Version,

@@ -1,3 +1,4 @@
+import type { Sharp } from "sharp";
 import type { Image } from "./image.js";
 
 /** Model families whose defaults the package knows. */
@@ -112,6 +113,23 @@ export interface StepCache {
   /** What `window` grows by with each computed step, 0 to 10. Only spectrum. Default: 0.5. */
   windowGrowth?: number;
 }
+/** Pixels in memory: rows from the top, `channels` bytes a pixel (1 gray, 3 RGB, 4 RGB and alpha), `width * height * channels` bytes. */
+export interface RawImage {
+  data: Uint8Array | Uint8ClampedArray;
+  width: number;
+  height: number;
+  channels: 1 | 3 | 4;
+}
+
+/**
+ * A picture as an option: a file's path, the bytes of a file (anything that sharp reads), an `Image`, raw pixels or a sharp pipeline.
+ * EXIF orientation is applied, gray becomes RGB and 16 bits become 8. It is read when the run is started; do not change its bytes before
+ * the first event.
+ */
+export type ImageInput = string | Uint8Array | Image | RawImage | Sharp;
+
+/** How a picture of other proportions is put into the target: cut, with bars, or stretched. */
+export type Fit = "cover" | "contain" | "fill";
 
 export interface GenerateOptions {
   /**
@@ -162,6 +180,32 @@ export interface GenerateOptions {
   vaeTiling?: boolean | VaeTiling;
   /** Skip steps; `true` is easycache. Default: off. */
   cache?: boolean | StepCacheMode | StepCache;
+  /**
+   * Begin with this picture instead of noise alone (image to image). Transparency is laid over white. Without `width` and `height` the
+   * result has the picture's size, made smaller to the family's number of pixels if it has more, and rounded to multiples of 16; with one
+   * of the two, its proportions. InvalidOptionError when it cannot be read.
+   */
+  initImage?: ImageInput;
+  /**
+   * How much of the `initImage` is drawn anew, 0 to 1: that part of the steps, rounded, at least one; below 1 also at most all but one. At
+   * 1 the picture decides nothing but the size (and what a `mask` keeps; with `sigmas`, it is still mixed in where they begin below 1).
+   * Default: 0.75.
+   */
+  strength?: number;
+  /** How `initImage` and `mask` are put into `width` x `height`. "contain" leaves bars, white in the picture and to be painted in the mask. Default: "cover". */
+  fit?: Fit;
+  /**
+   * Paint only a part of the `initImage` (inpainting): where this picture is white (128 to 255; transparent counts as black).
+   * `"alpha"`: where `initImage` is transparent (alpha below 128), and the bars of "contain". InvalidOptionError when that is nowhere.
+   */
+  mask?: ImageInput | "alpha";
+  /**
+   * Put the pixels of `initImage` back where nothing was to be painted, unchanged to the bit. Without it these pixels too have passed
+   * through the autoencoder, and the painted part is rounded up to blocks of 8x8. Default: true.
+   */
+  keepUnmasked?: boolean;
+  /** Pixels on both sides of the mask's edge over which the painted part fades into the kept one, 0 to 256; needs `keepUnmasked`. Default: 0. */
+  maskFeather?: number;
   /** Stops the run; it rejects with the signal's reason. */
   signal?: AbortSignal;
 }
@@ -189,6 +233,12 @@ export interface GenerationParameters {
   loras?: Required<Lora>[];
   vaeTiling?: VaeTiling;
   cache?: StepCache;
+  /** With an `initImage`. */
+  strength?: number;
+  fit?: Fit;
+  /** With a `mask`. */
+  keepUnmasked?: boolean;
+  maskFeather?: number;
 }
 
 export type Phase = "load" | "encode" | "sample" | "decode";

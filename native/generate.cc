@@ -1,8 +1,11 @@
 #include "generate.h"
 
+#include <optional>
+
 #include "engine/announcements.h"
 #include "engine/prompt.h"
 #include "image.h"
+#include "inpaint.h"
 #include "job/cancel.h"
 #include "job/environment.h"
 #include "job/phased_job.h"
@@ -49,6 +52,10 @@ class GenerateJob final : public PhasedJob {
     queued_ = seconds_since(created_);
     if (model_->context == nullptr) throw Failure(code::Disposed, "the model has been disposed");
     const Clock::time_point start = Clock::now();
+    if (params.mask_image.data != nullptr) {
+      inpaint_.emplace(params.init_image, params.mask_image, params.mask_feather);
+      params.mask_image = inpaint_->engine_mask();
+    }
     const int64_t first_seed = params.seed;
     const int count = params.batch_count;
     params.batch_count = 1;
@@ -84,6 +91,7 @@ class GenerateJob final : public PhasedJob {
     }
     Pixels pixels = Pixels::copy_of(images[0]);
     free_sd_images(images, 1);
+    if (inpaint_ && params.keep_unmasked) inpaint_->restore(pixels);
     clock_.leave();
     emit([pixels = std::move(pixels), image = image_, seed = params.seed](Napi::Env env) {
       Napi::Object event = event_of(env, "image");
@@ -96,6 +104,7 @@ class GenerateJob final : public PhasedJob {
 
   const std::shared_ptr<LoadedModel> model_;
   const Clock::time_point created_ = Clock::now();
+  std::optional<Inpaint> inpaint_;
   double queued_ = 0;
   double total_ = 0;
   size_t loaded_ = 0;  // tensors, while LoRAs are merged
@@ -119,6 +128,21 @@ const char* join(Napi::Env env, const LoadedModel& model, params::Arena& arena, 
   return joined.c_str();
 }
 
+// The engine would resize pictures of another size in its own way; ours have been fitted before.
+void check_size(Napi::Env env, const char* name, const sd_image_t& image, const params::GenerateParams& params) {
+  if (image.data == nullptr) return;
+  if (image.width == static_cast<uint32_t>(params.width) && image.height == static_cast<uint32_t>(params.height)) return;
+  params::fail(env, name, "expected " + std::to_string(params.width) + "x" + std::to_string(params.height) + " pixels, as the result has");
+}
+
+void check_images(Napi::Env env, const params::GenerateParams& params) {
+  check_size(env, "initImage", params.init_image, params);
+  check_size(env, "mask", params.mask_image, params);
+  if (params.mask_image.data != nullptr && params.init_image.data == nullptr) params::fail(env, "mask", "expected initImage too");
+  if (params.mask_feather < 0 || params.mask_feather > 65535) params::fail(env, "maskFeather", "expected 0 to 65535");
+  if (params.strength < 0 || params.strength > 1) params::fail(env, "strength", "expected 0 to 1");
+}
+
 }  // namespace
 
 std::shared_ptr<Job> make_generate_job(const Napi::CallbackInfo& info, std::shared_ptr<LoadedModel> model) {
@@ -128,6 +152,7 @@ std::shared_ptr<Job> make_generate_job(const Napi::CallbackInfo& info, std::shar
   params::GenerateParams& p = job->params;
   p.prompt = join(info.Env(), *loaded, p.arena, "prompt", p.prompt, "t5Prompt", p.t5_prompt);
   p.negative_prompt = join(info.Env(), *loaded, p.arena, "negativePrompt", p.negative_prompt, "negativeT5Prompt", p.negative_t5_prompt);
+  check_images(info.Env(), job->params);
   return job;
 }
 

@@ -89,6 +89,11 @@ const Table<GenerateParams>& generate_table() {
       field<GenerateParams>("cache.warmup", MEMBER(cache.spectrum_warmup_steps)),
       field<GenerateParams>("cache.window", MEMBER(cache.spectrum_window_size)),
       field<GenerateParams>("cache.windowGrowth", MEMBER(cache.spectrum_flex_window)),
+      picture<GenerateParams>("initImage", MEMBER(init_image), 3),
+      picture<GenerateParams>("mask", MEMBER(mask_image), 1),
+      field<GenerateParams>("strength", MEMBER(strength)),
+      field<GenerateParams>("keepUnmasked", MEMBER(keep_unmasked)),
+      field<GenerateParams>("maskFeather", MEMBER(mask_feather)),
   };
   return table;
 }

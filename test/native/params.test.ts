@@ -19,6 +19,11 @@ const choices = (table: "model" | "generate", name: string) =>
     .describe(table)
     .find((field) => field.name === name)?.values ?? [];
 
+const pixels = (width: number, height: number, channels: 1 | 3) => {
+  const data = Uint8Array.from({ length: width * height * channels }, (_, i) => i % 251);
+  return { data, width, height, channels };
+};
+
 test("every generate option reaches the engine's struct", () => {
   const given = {
     prompt: "a",
@@ -41,6 +46,12 @@ test("every generate option reaches the engine's struct", () => {
     loras: [{ path: "l.gguf", weight: 0.5 }],
     vaeTiling: { tileSize: 128, overlap: 0.25 },
     cache: { mode: "easycache", threshold: 0.5, start: 0.25, end: 0.75 },
+    initImage: pixels(256, 512, 3),
+    mask: pixels(256, 512, 1),
+    strength: 0.5, // 1.5 of 3 steps, rounded to 2, which is the engine's 0.5
+    keepUnmasked: false,
+    maskFeather: 0,
+    fit: "fill",
   };
   const others = ["vaeTiling.enabled", "vaeTiling.relativeSize", "cache.warmup", "cache.window", "cache.windowGrowth"]; // not together
   const nestedNames = ["skipLayerGuidance", "vaeTiling", "cache"] as const;
@@ -48,18 +59,19 @@ test("every generate option reaches the engine's struct", () => {
   for (const name of nestedNames) names.push(...Object.keys(given[name]).map((part) => `${name}.${part}`));
   names.push(...others);
   const publicNames = Object.keys(generateOptions).filter((name) => name !== "signal");
+  const handled = ["fit"]; // by TypeScript alone
   assert.deepEqual(Object.keys(given).sort(), publicNames.sort(), "this test covers every option");
   assert.deepEqual(
     native()
       .describe("generate")
       .map((field) => field.name)
       .sort(),
-    names.sort(),
+    names.filter((name) => !handled.includes(name)).sort(),
   );
 
   const { parameters } = checkGenerateOptions(given, { defaults, maxSide: 1024, depth: 24 });
-  const received = values(native().describe("generate", nativeParams(parameters)));
-  const { skipLayerGuidance: _guidance, vaeTiling: _tiling, cache: _cache, ...flat } = given;
+  const received = values(native().describe("generate", nativeParams(parameters, { initImage: given.initImage, mask: given.mask })));
+  const { skipLayerGuidance: _guidance, vaeTiling: _tiling, cache: _cache, fit: _fit, ...flat } = given;
   const nested = nestedNames.flatMap((name) => Object.entries(given[name]).map(([part, value]) => [`${name}.${part}`, value]));
   const unset = { "vaeTiling.relativeSize": 0, "cache.warmup": 4, "cache.window": 2, "cache.windowGrowth": 0.5 };
   const latent = { "vaeTiling.enabled": true, "vaeTiling.tileSize": 16 };
@@ -128,5 +140,15 @@ test("what the C structs cannot hold is refused with its path", () => {
   refuse({ sampler: "eular" }, /^sampler: expected one of euler, /);
   refuse({ skipLayerGuidance: { layers: [1, 2.5] } }, /^skipLayerGuidance\.layers\[1\]/);
   refuse({ sigmas: "1" }, /^sigmas: expected an array/);
+  const picture = pixels(4, 2, 3);
+  refuse({ initImage: "a.png" }, /^initImage: expected an image/);
+  refuse({ initImage: { ...picture, data: picture.data.subarray(1) } }, /^initImage\.data: expected 24 bytes, received 23$/);
+  refuse({ initImage: { ...picture, width: 5 } }, /^initImage\.data: expected 30 bytes, received 24$/);
+  refuse({ initImage: { ...picture, width: 65_536, height: 65_535 } }, /^initImage\.width: expected 1 to 65535 pixels, received 65536$/);
+  refuse({ initImage: { ...picture, height: 0 } }, /^initImage\.height/);
+  refuse({ initImage: { ...picture, channels: 4 } }, /^initImage\.channels: expected 3, received 4$/);
+  refuse({ initImage: { ...picture, data: [...picture.data] } }, /^initImage\.data: expected a Uint8Array/);
+  refuse({ initImage: { ...picture, data: new Uint16Array(24) } }, /^initImage\.data: expected a Uint8Array/);
+  refuse({ mask: picture }, /^mask\.channels: expected 1, received 3$/);
   refuse({ stepz: 1 }, /^stepz: no such option$/);
 });

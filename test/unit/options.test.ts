@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { InvalidOptionError, SdcppError } from "../../lib/errors.js";
-import { backendSpec, checkGenerateOptions, checkModelOptions, generateOptions, modelOptions } from "../../lib/options.js";
+import { backendSpec, checkGenerateOptions, checkModelOptions, generateOptions, modelOptions, nativeParams } from "../../lib/options.js";
 
 const limits = {
   defaults: { width: 1024, height: 1024, steps: 28, cfgScale: 4.5, sampler: "euler", scheduler: "discrete", flowShift: 3 },
@@ -69,6 +69,12 @@ describe("generate options", () => {
     ["skipLayerGuidance", ["on", 1, [7]], "object"],
     ["clipSkip", ["2", 0, 13, -1], "an integer from 1 to 12"],
     ["signal", [{}, true, new AbortController()], "an AbortSignal"],
+    ["initImage", [7, null, true, "", "a\0b", [], {}, new Uint8Array(0), { data: "abc" }, { data: [1] }, new Date()], "a path, the bytes"],
+    ["strength", ["0.5", -0.1, 1.1, Number.NaN], "a number from 0 to 1"],
+    ["fit", ["inside", 1, "Cover"], 'one of "cover", "contain", "fill"'],
+    ["mask", [7, null, "", {}, new Uint8Array(0)], '"alpha", a path, the bytes'],
+    ["keepUnmasked", ["true", 1], "true or false"],
+    ["maskFeather", ["4", -1, 257, 1.5], "an integer from 0 to 256"],
   ];
   for (const [name, values, expected] of wrong) {
     it(`refuses a wrong ${name}`, () => {
@@ -133,6 +139,55 @@ describe("generate options", () => {
       "skipLayerGuidance.layers[0]",
       "4 blocks",
     );
+  });
+
+  it("checks raw images: sides, channels and length", () => {
+    const raw = { data: new Uint8Array(4 * 2 * 3), width: 4, height: 2, channels: 3 };
+    const wrongRaw = (part: object, path: string, ...message: string[]) =>
+      rejects(() => check({ prompt: "a", initImage: { ...raw, ...part } }), `initImage.${path}`, ...message);
+    wrongRaw({ data: new Uint8Array(23) }, "data", "expected 4 x 2 x 3 = 24 bytes, received 23");
+    wrongRaw({ data: new Uint8Array(0) }, "data", "received 0");
+    wrongRaw({ channels: 4 }, "data", "expected 4 x 2 x 4 = 32 bytes, received 24");
+    for (const channels of [0, 2, 5, "3", undefined]) wrongRaw({ channels }, "channels", "expected 1, 3 or 4");
+    for (const width of [0, -4, 1.5, 65_536, "4", undefined]) wrongRaw({ width }, "width", "an integer from 1 to 65535");
+    wrongRaw({ height: 0 }, "height", "received 0");
+    rejects(() => check({ prompt: "a", initImage: raw, mask: { ...raw, width: 5 } }), "mask.data", "= 30 bytes");
+  });
+
+  it("checks image to image and inpainting together", () => {
+    const initImage = { data: new Uint8Array(3), width: 1, height: 1, channels: 3 };
+    const image = check({ prompt: "a", initImage });
+    assert.deepEqual([image.strength, image.fit, image.keepUnmasked, image.maskFeather], [0.75, "cover", undefined, undefined]);
+    const inpaint = check({ prompt: "a", initImage, mask: "alpha", strength: 0, fit: "fill", maskFeather: 3 });
+    assert.deepEqual([inpaint.strength, inpaint.fit, inpaint.keepUnmasked, inpaint.maskFeather], [0, "fill", true, 3]);
+    assert.ok(!("initImage" in inpaint) && !("mask" in inpaint));
+    for (const alone of [{ mask: "a.png" }, { strength: 0.5 }, { fit: "fill" }])
+      rejects(() => check({ prompt: "a", ...alone }), Object.keys(alone)[0] as string, "expected initImage too");
+    for (const alone of [{ keepUnmasked: true }, { maskFeather: 0 }])
+      rejects(() => check({ prompt: "a", initImage, ...alone }), Object.keys(alone)[0] as string, "expected mask too");
+    const nothingToFade = { prompt: "a", initImage, mask: "alpha", keepUnmasked: false };
+    rejects(() => check({ ...nothingToFade, maskFeather: 1 }), "maskFeather", "expected 0 when keepUnmasked is false");
+    assert.equal(check({ ...nothingToFade, maskFeather: 0 }).keepUnmasked, false);
+  });
+
+  it("tells the engine how many steps a strength stands for", () => {
+    const drawn = (strength: number, steps: number) => {
+      const picture = { data: new Uint8Array(0), width: 0, height: 0, channels: 3 };
+      const params = nativeParams({ ...check({ prompt: "a", steps }), strength }, { initImage: picture });
+      return params.initImage ? Math.floor(Math.fround(Math.fround(params.strength as number) * steps)) + 1 : "text to image";
+    };
+    assert.deepEqual(
+      [0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99].map((strength) => drawn(strength, 8)),
+      [1, 1, 2, 4, 6, 7, 7],
+    );
+    assert.deepEqual(
+      [0.25, 0.75, 0.9].map((strength) => drawn(strength, 4)),
+      [1, 3, 3],
+    );
+    assert.equal(drawn(0.75, 1), 1);
+    assert.equal(drawn(1, 8), "text to image");
+    for (let steps = 2; steps <= 1000; steps++)
+      assert.equal(drawn(0.6, steps), Math.min(steps - 1, Math.round(steps * 0.6)), String(steps));
   });
 
   it("reads each property once and copies arrays", () => {

@@ -76,6 +76,12 @@ describe("parameters text", () => {
     });
   }
 
+  it("gives back image to image and inpainting", () => {
+    const text = roundTrip({ ...base, strength: 0.75, fit: "contain" });
+    assert.match(text, /, Denoising strength: 0\.75, Init image fit: contain, /);
+    for (const keepUnmasked of [true, false]) roundTrip({ ...base, strength: 0, fit: "cover", keepUnmasked, maskFeather: 8 });
+  });
+
   it("gives back the extras", () => {
     const text = roundTrip(
       {

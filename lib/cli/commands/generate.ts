@@ -1,5 +1,6 @@
 import type { CommandModule } from "yargs";
 import { families } from "../../families.js";
+import { openImage } from "../../inputs.js";
 import { loadModel, type Model } from "../../model.js";
 import { checkGenerateOptions, generateOptions, modelOptions, presets } from "../../options.js";
 import type { GenerateOptions, GenerationEvent, LogEvent, ModelOptions } from "../../types.js";
@@ -52,12 +53,10 @@ export const generate: CommandModule<object, Arguments> = {
     const run = { ...readFlags(runFlags, argv), prompt: argv.prompt } as GenerateOptions;
     // Mistakes show before the model loads; its own limits are checked by generate().
     const { defaults } = families.demo;
-    const { parameters } = checkGenerateOptions(run, {
-      defaults,
-      maxSide: 16_384,
-      depth: 256,
-      loraDir: argv["lora-dir"] as string | undefined,
-    });
+    const loraDir = argv["lora-dir"] as string | undefined;
+    const { parameters, images } = checkGenerateOptions(run, { defaults, maxSide: 16_384, depth: 256, loraDir });
+    if (images) await openImage(images.initImage, "initImage");
+    if (images?.mask && images.mask !== "alpha") await openImage(images.mask, "mask");
     const output = createOutput(argv.output, parameters.prompt);
     await interruptible((signal) => draw(argv, run, output, signal));
   },

@@ -200,9 +200,9 @@ export function checkGenerateOptions(options: unknown, limits: ModelLimits): Che
   if (seed + BigInt(batchCount - 1) > maxSeed) {
     throw new InvalidOptionError("seed", `expected seed + batchCount - 1 to be at most 2^63-1, received ${seed}n and ${batchCount}`);
   }
-  const parameters = { ...limits.defaults, ...given, seed } as GenerationParameters;
+  const ofImages = { ...(images && { strength: 0.75, fit: "cover" }), ...(mask && { keepUnmasked: true, maskFeather: 0 }) };
+  const parameters = { ...limits.defaults, ...ofImages, ...given, seed } as GenerationParameters;
   if (sigmas) parameters.steps = sigmas.length - 1;
-  if (images) Object.assign(parameters, { strength: 0.75, fit: "cover", ...(mask && { keepUnmasked: true, maskFeather: 0 }), ...given });
   return { parameters, images, signal };
 }
 

@@ -203,6 +203,9 @@ export function checkGenerateOptions(options: unknown, limits: ModelLimits): Che
   const ofImages = { ...(images && { strength: 0.75, fit: "cover" }), ...(mask && { keepUnmasked: true, maskFeather: 0 }) };
   const parameters = { ...limits.defaults, ...ofImages, ...given, seed } as GenerationParameters;
   if (sigmas) parameters.steps = sigmas.length - 1;
+  if (parameters.scheduler === "gits" && parameters.steps < 2 && !sigmas)
+    // the engine would read before its table
+    throw new InvalidOptionError("steps", `expected at least 2 for the scheduler gits, received ${parameters.steps}`);
   return { parameters, images, signal };
 }
 

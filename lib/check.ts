@@ -30,6 +30,8 @@ export type OptionTable = Record<string, Option>;
 
 export const maxSeed = 2n ** 63n - 1n;
 
+const imageForms = "a path, the bytes of an image file, an Image, { data, width, height, channels } or a sharp instance";
+
 /** "a multiple of 16 from 16 to 1024" */
 export function expectation(option: Option): string {
   switch (option.kind) {
@@ -57,7 +59,7 @@ export function expectation(option: Option): string {
     case "signal":
       return "an AbortSignal";
     case "image":
-      return `${(option.words ?? []).map((word) => `${JSON.stringify(word)}, `).join("")}a path, the bytes of an image file, an Image, { data, width, height, channels } or a sharp instance`;
+      return [...(option.words ?? []).map((word) => JSON.stringify(word)), imageForms].join(", ");
   }
 }
 

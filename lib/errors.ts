@@ -196,7 +196,11 @@ export function fromNative(error: unknown, site: string): unknown {
     if (!Class) return error;
     mapped = new Class(message, { log });
   }
-  const frames = site.slice(site.indexOf("\n    at "));
-  mapped.stack = `${mapped.name}: ${mapped.message}${frames}`;
-  return mapped;
+  return withSite(mapped, site);
+}
+
+/** Gives an error that came later the stack of whoever made the call. */
+export function withSite(error: Error, site: string): Error {
+  error.stack = `${error.name}: ${error.message}${site.slice(site.indexOf("\n    at "))}`;
+  return error;
 }

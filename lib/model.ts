@@ -2,7 +2,7 @@ import { type NativeEvent, type NativeImages, type NativeModel, type NativeModel
 import { demoFiles } from "./catalog/demo.js";
 import { checkFiles } from "./checkpoint/files.js";
 import { deviceId } from "./devices.js";
-import { callSite, DisposedError, fromNative, isCancelled } from "./errors.js";
+import { callSite, DisposedError, fromNative, InvalidOptionError, isCancelled, withSite } from "./errors.js";
 import { detectFamily, families, familyDefaults, maxSide, modelName } from "./families.js";
 import { Generation, progressEvent } from "./generation.js";
 import { readImages } from "./inputs.js";
@@ -111,6 +111,7 @@ export class Model implements AsyncDisposable {
    * It rejects with InvalidOptionError, GenerationError, EngineAssertionError, InsufficientMemoryError, DisposedError, or the signal's reason.
    */
   generate(options: GenerateOptions): Generation {
+    const site = callSite(this.generate);
     let waits = false;
     let started = () => {};
     const run = new Generation(() => {
@@ -126,7 +127,12 @@ export class Model implements AsyncDisposable {
       this.#stopIfDisposed(); // an option's getter may have done it
       let pictures: NativeImages | undefined;
       const read = async () => {
-        if (images) pictures = await readImages(images, parameters, { defaults, maxSide });
+        if (!images) return;
+        try {
+          pictures = await readImages(images, parameters, { defaults, maxSide });
+        } catch (error) {
+          throw error instanceof InvalidOptionError ? withSite(error, site) : error;
+        }
       };
       const before = this.#line;
       waits = images !== undefined || before !== undefined;
@@ -144,7 +150,7 @@ export class Model implements AsyncDisposable {
         },
         describe: (seed) => writeParameters({ ...parameters, seed }, { name: this.info.name, rng: this.#options.params.rng }),
       };
-    }, callSite(this.generate));
+    }, site);
     if (waits) this.#standInLine(new Promise<void>((resolve) => (started = resolve)), run);
     this.#runs.add(run);
     run.settled.then(() => this.#runs.delete(run));

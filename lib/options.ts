@@ -267,7 +267,8 @@ export function checkGenerateOptions(options: unknown, limits: ModelLimits): Che
   if (seed + BigInt(batchCount - 1) > maxSeed) {
     throw new InvalidOptionError("seed", `expected seed + batchCount - 1 to be at most 2^63-1, received ${seed}n and ${batchCount}`);
   }
-  const parameters = { ...limits.defaults, ...given, seed } as GenerationParameters;
+  const ofImages = { ...(images && { strength: 0.75, fit: "cover" }), ...(mask && { keepUnmasked: true, maskFeather: 0 }) };
+  const parameters = { ...limits.defaults, ...ofImages, ...given, seed } as GenerationParameters;
   if (sigmas) parameters.steps = sigmas.length - 1;
   const { prompt: plain, loras: tagged } = takeTags(given.prompt, limits.loraDir);
   const loras = [...((given.loras ?? []) as Required<Lora>[]), ...tagged];
@@ -278,7 +279,9 @@ export function checkGenerateOptions(options: unknown, limits: ModelLimits): Che
     throw new InvalidOptionError("negativePrompt", "expected no <lora:…> tags; they belong in prompt");
   if (parameters.vaeTiling) parameters.vaeTiling = checkTiling(parameters.vaeTiling);
   if (parameters.cache) checkCache(parameters.cache, parameters);
-  if (images) Object.assign(parameters, { strength: 0.75, fit: "cover", ...(mask && { keepUnmasked: true, maskFeather: 0 }), ...given });
+  if (parameters.scheduler === "gits" && parameters.steps < 2 && !sigmas)
+    // the engine would read before its table
+    throw new InvalidOptionError("steps", `expected at least 2 for the scheduler gits, received ${parameters.steps}`);
   return { parameters, images, signal };
 }
 

@@ -187,9 +187,9 @@ export interface GenerateOptions {
    */
   initImage?: ImageInput;
   /**
-   * How much of the `initImage` is drawn anew, 0 to 1: that part of the steps, rounded, at least one; below 1 also at most all but one. At
-   * 1 the picture decides nothing but the size (and what a `mask` keeps; with `sigmas`, it is still mixed in where they begin below 1).
-   * Default: 0.75.
+   * How much of the `initImage` is drawn anew, 0 to 1: the last part of the steps is drawn, rounded, at least one step and below 1 at most
+   * all but one. At 1 the picture decides nothing but the size (and what a `mask` keeps; with `sigmas`, it is still mixed in where they begin
+   * below 1). Default: 0.75.
    */
   strength?: number;
   /** How `initImage` and `mask` are put into `width` x `height`. "contain" leaves bars, white in the picture and to be painted in the mask. Default: "cover". */

@@ -92,6 +92,9 @@ test("a run can be stopped while its picture is read or encoded, and the next on
   })();
   await assert.rejects(stopped, (reason) => reason === "stopped in encode");
   const missing = model.generate({ prompt, initImage: "missing.png" });
-  await assert.rejects(missing, (error) => error instanceof InvalidOptionError && error.path === "initImage");
+  await assert.rejects(missing, (error) => {
+    assert.ok(error instanceof InvalidOptionError && error.path === "initImage");
+    return /image-to-image\.test/.test(error.stack ?? ""); // where generate() was called
+  });
   assert.equal(pictureHash(await draw({})), pictureHash(square));
 });

@@ -124,6 +124,12 @@ describe("generate options", () => {
     rejects(() => check({ prompt: "a", sigmas: new Array(3) }), "sigmas[0]", "received undefined");
   });
 
+  it("refuses one step of gits, which would end the process", () => {
+    rejects(() => check({ prompt: "a", scheduler: "gits", steps: 1 }), "steps", "at least 2");
+    assert.equal(check({ prompt: "a", scheduler: "gits", steps: 2 }).steps, 2);
+    assert.equal(check({ prompt: "a", scheduler: "gits", sigmas: [1, 0] }).steps, 1);
+  });
+
   it("checks skip-layer guidance", () => {
     const published = { layers: [7, 8, 9], scale: 2.5, start: 0.01, end: 0.2 };
     const guidance = (skipLayerGuidance: unknown) => check({ prompt: "a", skipLayerGuidance }).skipLayerGuidance;

@@ -1,3 +1,4 @@
+export { convert } from "./convert.js";
 export { listDevices } from "./devices.js";
 export {
   ChecksumError,

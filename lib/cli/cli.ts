@@ -4,6 +4,7 @@ import { hideBin } from "yargs/helpers";
 import { suggestion } from "../check.js";
 import { InvalidOptionError, SdcppError } from "../errors.js";
 import { generateOptions, modelOptions } from "../options.js";
+import { convert } from "./commands/convert.js";
 import { devices } from "./commands/devices.js";
 import { generate } from "./commands/generate.js";
 import { flagName, flagsOf } from "./flags.js";
@@ -26,6 +27,7 @@ async function main(): Promise<void> {
     })
     .command(generate)
     .command(devices)
+    .command(convert)
     .strict()
     .recommendCommands()
     .demandCommand(1, "Name a command.")

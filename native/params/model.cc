@@ -1,9 +1,7 @@
 #include "params/model.h"
 
 namespace sdcpp::params {
-namespace {
 
-// Weight types by their number; those that no longer exist have no name.
 std::vector<std::string> weight_types() {
   std::vector<std::string> names = names_of(sd_type_name, SD_TYPE_COUNT);
   for (std::string& name : names) {
@@ -11,8 +9,6 @@ std::vector<std::string> weight_types() {
   }
   return names;
 }
-
-}  // namespace
 
 #define MEMBER(member) SDCPP_MEMBER(ModelParams, member)
 
@@ -32,6 +28,9 @@ const Table<ModelParams>& model_table() {
       choice<ModelParams>("rng", MEMBER(rng_type), names_of(sd_rng_type_name, RNG_TYPE_COUNT)),
       field<ModelParams>("backend", MEMBER(backend)),
       field<ModelParams>("promptCache", MEMBER(prompt_cache)),
+      field<ModelParams>("offload.params", MEMBER(params_backend)),
+      field<ModelParams>("offload.maxVram", MEMBER(max_vram)),
+      field<ModelParams>("offload.streamLayers", MEMBER(stream_layers)),
   };
   return table;
 }

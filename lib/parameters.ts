@@ -23,6 +23,15 @@ export interface ImageParameters {
   skipLayerGuidance?: Required<SkipLayerGuidance>;
   rng?: string;
   model?: string;
+  /** Of the model's files, by option; see `ModelInfo.fingerprints`. */
+  fingerprints?: Record<string, string>;
+  /** When they were given to `loadModel`. */
+  weightType?: string;
+  flashAttention?: boolean;
+  /** What it was drawn on: one device, or those of diffusion model, text encoders and VAE. */
+  device?: string;
+  /** Commit of the engine. */
+  engine?: string;
   version?: string;
   /** Every field of the last line by its name in the text. */
   fields: Record<string, string>;
@@ -31,8 +40,19 @@ export interface ImageParameters {
 const negativeMark = "Negative prompt: ";
 const version = `node-sd-cpp ${(require("../package.json") as { version: string }).version}`;
 
+/** What the text says of the model, beside its name. */
+export interface ModelText {
+  name: string;
+  rng?: string;
+  weightType?: string;
+  flashAttention?: boolean;
+  device?: string;
+  fingerprints?: Record<string, string>;
+  engine?: string;
+}
+
 /** The text in the form that AUTOMATIC1111's web UI made common. `parameters.seed` is that of the picture. */
-export function writeParameters(parameters: GenerationParameters, model: { name: string; rng?: string }): string {
+export function writeParameters(parameters: GenerationParameters, model: ModelText): string {
   const { prompt, negativePrompt, steps, sampler, scheduler, cfgScale, seed, width, height } = parameters;
   const { flowShift, clipSkip, eta, sigmas, skipLayerGuidance } = parameters;
   const fields: Record<string, unknown> = { Steps: steps, Sampler: sampler, "Schedule type": scheduler, "CFG scale": cfgScale };
@@ -46,9 +66,18 @@ export function writeParameters(parameters: GenerationParameters, model: { name:
     fields["Skip layer guidance"] = `layers ${layers.join(" ")}, scale ${scale}, start ${start}, end ${end}`;
   }
   if (model.rng && model.rng !== "cuda") fields.RNG = model.rng;
+  if (model.weightType) fields["Weight type"] = model.weightType;
+  if (model.flashAttention !== undefined) fields["Flash attention"] = model.flashAttention;
   // The text has no way to quote its own marks, so a prompt that contains one gives its length.
   if (prompt.includes(negativeMark.trimEnd())) fields["Prompt length"] = prompt.length;
-  Object.assign(fields, { Model: model.name, Version: version });
+  fields.Model = model.name;
+  if (model.fingerprints) {
+    const prints = Object.entries(model.fingerprints).map(([option, digits]) => `${option} ${digits}`);
+    fields["Model fingerprints"] = prints.join(", ");
+  }
+  if (model.device) fields.Device = model.device;
+  if (model.engine) fields.Engine = model.engine;
+  fields.Version = version;
   const line = Object.entries(fields).map(([name, value]) => `${name}: ${quote(String(value))}`);
   return [prompt, ...(negativePrompt ? [`${negativeMark}${negativePrompt}`] : []), line.join(", ")].join("\n");
 }
@@ -96,6 +125,11 @@ export function parseParameters(text: string): ImageParameters {
     skipLayerGuidance: guidance ? readGuidance(guidance) : undefined,
     rng: fields.RNG,
     model: fields.Model,
+    fingerprints: readFingerprints(fields["Model fingerprints"]),
+    weightType: fields["Weight type"],
+    flashAttention: fields["Flash attention"] === undefined ? undefined : fields["Flash attention"] === "true",
+    device: fields.Device,
+    engine: fields.Engine,
     version: fields.Version,
     fields,
   };
@@ -105,6 +139,11 @@ export function parseParameters(text: string): ImageParameters {
 
 function number(text: string | undefined): number | undefined {
   return text?.trim() && Number.isFinite(Number(text)) ? Number(text) : undefined;
+}
+
+function readFingerprints(text: string | undefined): Record<string, string> | undefined {
+  const found = Array.from(text?.matchAll(/(\w+) ([0-9a-f]{10})\b/g) ?? [], ([, option = "", digits = ""]) => [option, digits]);
+  return found.length ? Object.fromEntries(found) : undefined;
 }
 
 function readGuidance([, layers = "", ...rest]: RegExpExecArray): Required<SkipLayerGuidance> {

@@ -259,6 +259,10 @@ export interface ModelInfo {
   license: string;
   /** Name for metadata: the main file's name without its ending. */
   name: string;
+  /** Paths of the files it was loaded from. */
+  files: ModelFiles;
+  /** Ten hex digits for each file, which pictures carry too: made of its size and samples of its content, so no proof against tampering. */
+  fingerprints: Record<string, string>;
 }
 
 export interface Device {

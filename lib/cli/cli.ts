@@ -7,6 +7,7 @@ import { generateOptions, modelOptions } from "../options.js";
 import { convert } from "./commands/convert.js";
 import { devices } from "./commands/devices.js";
 import { generate } from "./commands/generate.js";
+import { reproduce } from "./commands/reproduce.js";
 import { flagName, flagsOf } from "./flags.js";
 import { Interrupted } from "./interrupt.js";
 
@@ -28,6 +29,7 @@ async function main(): Promise<void> {
     .command(generate)
     .command(devices)
     .command(convert)
+    .command(reproduce)
     .strict()
     .recommendCommands()
     .demandCommand(1, "Name a command.")

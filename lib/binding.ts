@@ -9,13 +9,13 @@ export interface NativeJob<T> {
   cancel(): void;
 }
 
-export type NativePhase = "load" | "encode" | "sample" | "decode";
+export type NativePhase = "load" | "encode" | "sample" | "decode" | "convert";
 
 /** One message of a running job, in the order in which things happened. All come before the job's promise settles. */
 export type NativeEvent =
   | { type: "queued"; position: number }
   | { type: "phase"; phase: NativePhase; image: number }
-  /** `seconds` since the phase began. `load` counts tensors, `sample` counts steps of one image. */
+  /** `seconds` since the phase began. `load` and `convert` count tensors, `sample` counts steps of one image. */
   | { type: "progress"; phase: NativePhase; step: number; steps: number; image: number; seconds: number }
   | { type: "image"; image: number; seed: bigint; width: number; height: number; channels: number; data: Uint8Array }
   | { type: "log"; level: NativeLogLevel; text: string };
@@ -46,6 +46,17 @@ export interface NativeModelParams {
   backend?: string;
   promptCache?: number;
   loraApplyMode?: string;
+  offload?: { params?: string; maxVram?: number; streamLayers?: boolean };
+}
+
+/** Mirrors `native/params/convert.cc`; types in the engine's spelling (`q4_K`). */
+export interface NativeConvertParams {
+  input: string;
+  output: string;
+  type: string;
+  vae?: string;
+  rules?: string;
+  threads?: number;
 }
 
 /** Mirrors `native/params/generate.cc`. */
@@ -148,9 +159,10 @@ export interface NativeField {
 
 export interface NativeBinding {
   load(params: NativeModelParams, emit: (event: NativeEvent) => void): NativeJob<NativeModel>;
+  convert(params: NativeConvertParams, emit: (event: NativeEvent) => void): NativeJob<{ bytes: number; tensors: Record<string, number> }>;
   devices(): NativeJob<NativeDevice[]>;
   /** The params tables; nested members are named by path (`skipLayerGuidance.layers`). */
-  describe(table: "model" | "generate", params?: object): NativeField[];
+  describe(table: "model" | "generate" | "convert", params?: object): NativeField[];
   /** Ends this environment's jobs and waits until the engine has let go of them; further calls throw. */
   close(): void;
   /** Engine commit and the CPU features it was built for. */

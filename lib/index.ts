@@ -1,3 +1,4 @@
+export { convert } from "./convert.js";
 export { listDevices } from "./devices.js";
 export {
   ChecksumError,
@@ -20,4 +21,5 @@ export type { Generation } from "./generation.js";
 export { type EncodeOptions, Image, type ImageFormat } from "./image.js";
 export { loadModel, type Model, type ModelMemory } from "./model.js";
 export { type ImageParameters, readParameters } from "./parameters.js";
+export { type FieldChange, type Reproduction, reproduce } from "./reproduce.js";
 export type * from "./types.js";

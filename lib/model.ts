@@ -1,13 +1,14 @@
 import { type NativeEvent, type NativeImages, type NativeModel, type NativeModelInfo, native } from "./binding.js";
 import { demoFiles } from "./catalog/demo.js";
 import { checkFiles } from "./checkpoint/files.js";
+import { fingerprints } from "./checkpoint/fingerprint.js";
 import { deviceId } from "./devices.js";
 import { callSite, DisposedError, fromNative, InvalidOptionError, isCancelled, withSite } from "./errors.js";
 import { detectFamily, families, familyDefaults, maxSide, modelName } from "./families.js";
 import { Generation, progressEvent } from "./generation.js";
 import { readImages } from "./inputs.js";
 import { type CheckedModelOptions, checkCountTokens, checkGenerateOptions, checkModelOptions, nativeParams } from "./options.js";
-import { writeParameters } from "./parameters.js";
+import { type ModelText, writeParameters } from "./parameters.js";
 import type { CountTokensOptions, GenerateOptions, ModelFiles, ModelInfo, ModelOptions, TokenCounts } from "./types.js";
 
 /** Bytes of the weights in memory. */
@@ -43,10 +44,10 @@ export async function loadModel(options: ModelOptions): Promise<Model> {
     const job = native().load({ ...files, ...checked.params, flashAttention }, (event) => report(event, checked));
     cancel = () => job.cancel();
     signal?.addEventListener("abort", cancel, { once: true });
-    const model = await job.promise;
+    const [model, prints] = await Promise.all([job.promise, fingerprints(files).catch(() => ({}))]);
     if (signal?.aborted) await model.dispose();
     stopIfAborted();
-    return new Model(model, describeModel(model.info, files, checked), checked);
+    return new Model(model, { ...describeModel(model.info, files, checked), fingerprints: prints }, checked);
   } catch (error) {
     throw signal?.aborted && isCancelled(error) ? signal.reason : fromNative(error, site);
   } finally {
@@ -70,7 +71,9 @@ function report(event: NativeEvent, { onProgress, onLog }: Pick<CheckedModelOpti
   }
 }
 
-function describeModel(native: NativeModelInfo, files: ModelFiles, { preset, family: given }: CheckedModelOptions): ModelInfo {
+type Description = Omit<ModelInfo, "fingerprints">;
+
+function describeModel(native: NativeModelInfo, files: ModelFiles, { preset, family: given }: CheckedModelOptions): Description {
   const mainFile = files.diffusionModel ?? files.model ?? "";
   const family = given ?? (preset === "demo" ? "demo" : detectFamily(native, mainFile));
   const side = maxSide(native.positions);
@@ -84,6 +87,7 @@ function describeModel(native: NativeModelInfo, files: ModelFiles, { preset, fam
     devices: { diffusion: deviceId(diffusion), textEncoders: deviceId(textEncoders), vae: deviceId(vae) },
     license: families[family].license,
     name: preset ?? modelName(mainFile),
+    files,
   };
 }
 
@@ -148,7 +152,7 @@ export class Model implements AsyncDisposable {
           started();
           return job;
         },
-        describe: (seed) => writeParameters({ ...parameters, seed }, { name: this.info.name, rng: this.#options.params.rng }),
+        describe: (seed) => writeParameters({ ...parameters, seed }, this.#describe()),
       };
     }, site);
     if (waits) this.#standInLine(new Promise<void>((resolve) => (started = resolve)), run);
@@ -203,6 +207,16 @@ export class Model implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
+  }
+
+  /** What goes into the pictures, so that they can be drawn again. */
+  #describe(): ModelText {
+    const { name, fingerprints, devices } = this.info;
+    const { rng, weightType, flashAttention } = this.#options.params;
+    const used = [devices.diffusion, devices.textEncoders, devices.vae];
+    const device = new Set(used).size === 1 ? used[0] : used.join(" ");
+    const engine = native().engine.commit.slice(0, 8);
+    return { name, rng, weightType: weightType?.toLowerCase(), flashAttention, device, fingerprints, engine };
   }
 
   async #dispose(site: string): Promise<void> {

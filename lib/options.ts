@@ -5,6 +5,7 @@ import { InvalidOptionError } from "./errors.js";
 import { families } from "./families.js";
 import { loraOfText, takeTags } from "./loras.js";
 import type {
+  ConvertOptions,
   Family,
   Fit,
   GenerateOptions,
@@ -15,6 +16,7 @@ import type {
   ModelDefaults,
   ModelFiles,
   Module,
+  Offload,
   ProgressEvent,
   SkipLayerGuidance,
   StepCache,
@@ -27,6 +29,7 @@ export const samplers =
   );
 export const schedulers = "discrete karras exponential ays gits sgm_uniform simple smoothstep kl_optimal lcm bong_tangent ltx2".split(" ");
 export const weightTypes = "f32 f16 bf16 q4_0 q4_1 q5_0 q5_1 q8_0 q2_k q3_k q4_k q5_k q6_k".split(" ");
+export const convertTypes = [...weightTypes, "iq4_nl", "iq4_xs"];
 export const presets = ["demo"];
 export const loraApplyModes = ["auto", "immediately", "at_runtime"];
 /** Those that do something for SD 3; see docs/caches.md for the others. */
@@ -69,6 +72,20 @@ export const modelOptions: OptionTable = {
   threads: { kind: "integer", min: 1, max: 512, defaultText: "physical cores", description: "Compute threads on the CPU" },
   flashAttention: { kind: "boolean", defaultText: "true, for the demo false", description: "Flash attention in the diffusion model" },
   mmap: { kind: "boolean", default: false, description: "Map the files instead of reading them" },
+  offload: {
+    kind: "object",
+    members: {
+      params: {
+        kind: "enum",
+        values: ["cpu", "disk"],
+        defaultText: "the backend",
+        description: "Where weights wait until they are needed",
+      },
+      maxVram: { kind: "number", min: 0, above: true, max: 1024, description: "GiB that one computation may take on a GPU" },
+      streamLayers: { kind: "boolean", default: false, description: "Fetch the next layers while some compute" },
+    },
+    description: "Where the weights wait, and how much of a GPU's memory is used",
+  },
   weightType: { kind: "enum", values: weightTypes, defaultText: "as in the file", description: "Convert weights while loading" },
   rng: { kind: "enum", values: ["cuda", "cpu", "std_default"], default: "cuda", description: "Random generator of the noise" },
   promptCache: { kind: "integer", min: 0, max: 1000, default: 8, description: "Prompts whose encoding is kept" },
@@ -81,6 +98,18 @@ export const modelOptions: OptionTable = {
   },
   signal: { kind: "signal", description: "Stops the load" },
   onProgress: { kind: "callback", description: "Called as the weights come in" },
+  onLog: { kind: "callback", description: "Called with each line the engine logs" },
+};
+
+export const convertOptions: OptionTable = {
+  input: { ...file, required: true, description: "Checkpoint to convert" },
+  output: { ...file, required: true, description: "GGUF file to write" },
+  type: { kind: "enum", values: convertTypes, required: true, description: "Type of the weights" },
+  vae: { ...file, description: "VAE to put into the output, which then loads as --model" },
+  rules: { kind: "string", maxBytes: 16_384, filled: true, description: "Other types for single tensors, as regex=type,regex=type" },
+  threads: { kind: "integer", min: 1, max: 512, defaultText: "physical cores", description: "Threads that quantize" },
+  signal: { kind: "signal", description: "Stops the work" },
+  onProgress: { kind: "callback", description: "Called as tensors are read" },
   onLog: { kind: "callback", description: "Called with each line the engine logs" },
 };
 
@@ -197,20 +226,61 @@ export function checkModelOptions(options: unknown): CheckedModelOptions {
   const checked = checkOptions(modelOptions, options);
   const { preset, family, backend, placement, threads, flashAttention, mmap, weightType, rng, promptCache } = checked;
   const { loraDir, loraApplyMode } = checked;
+  const offload = checked.offload as Offload | undefined;
+  if (offload) checkOffload(offload);
   const files = Object.fromEntries(Object.keys(fileOptions).flatMap((name) => (checked[name] ? [[name, checked[name]]] : [])));
   const params = {
     threads,
     flashAttention,
     mmap,
-    weightType: (weightType as string | undefined)?.replace("_k", "_K"), // the engine's spelling
+    weightType: engineType(weightType as string | undefined),
     rng,
     promptCache,
     loraApplyMode,
+    offload,
     backend: backendSpec(backend as string, placement as Partial<Record<Module, string>> | undefined),
   };
   for (const [name, value] of Object.entries(params)) if (value === undefined) delete params[name as keyof typeof params];
   const { signal, onProgress, onLog } = checked;
   return { files, preset, family, loraDir, params, signal, onProgress, onLog } as CheckedModelOptions;
+}
+
+/** The engine's spelling of a weight type: "q4_k" → "q4_K". */
+function engineType<T extends string | undefined>(type: T): T {
+  return type?.replace("_k", "_K") as T;
+}
+
+function checkOffload({ params, maxVram, streamLayers }: Offload): void {
+  if (streamLayers && (params !== "cpu" || maxVram === undefined)) {
+    throw new InvalidOptionError(
+      "offload.streamLayers",
+      'expected params: "cpu" and maxVram beside it, since layers stream from main memory',
+    );
+  }
+}
+
+/** Checks the options of `convert`; throws InvalidOptionError. The types are in the engine's spelling. */
+export function checkConvertOptions(options: unknown): ConvertOptions {
+  const { type, rules, ...checked } = checkOptions(convertOptions, options) as unknown as ConvertOptions;
+  if (!/\.gguf$/i.test(checked.output)) {
+    throw new InvalidOptionError("output", `expected a name ending in .gguf, received ${JSON.stringify(checked.output)}`);
+  }
+  return { ...checked, type: engineType(type), ...(rules === undefined ? {} : { rules: rules.split(",").map(checkRule).join(",") }) };
+}
+
+function checkRule(rule: string): string {
+  const [, pattern = "", type = ""] = /^([^=]+)=(.*)$/.exec(rule.trim()) ?? [];
+  if (!pattern)
+    throw new InvalidOptionError("rules", `expected regex=type, received ${JSON.stringify(rule)} (patterns hold no comma or =)`);
+  const known = convertTypes.map((name) => JSON.stringify(name)).join(", ");
+  if (!convertTypes.includes(type))
+    throw new InvalidOptionError("rules", `expected one of ${known} after "${pattern}=", received "${type}"`);
+  try {
+    new RegExp(pattern);
+  } catch (error) {
+    throw new InvalidOptionError("rules", `expected a regular expression before "=${type}": ${(error as Error).message}`);
+  }
+  return `${pattern}=${engineType(type)}`;
 }
 
 /** "cuda:0" and { textEncoders: "cpu" } → "cuda0,te=cpu", the engine's syntax and device names; undefined lets the engine choose. */

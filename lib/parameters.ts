@@ -36,6 +36,15 @@ export interface ImageParameters {
   maskFeather?: number;
   rng?: string;
   model?: string;
+  /** Of the model's files, by option; see `ModelInfo.fingerprints`. */
+  fingerprints?: Record<string, string>;
+  /** When they were given to `loadModel`. */
+  weightType?: string;
+  flashAttention?: boolean;
+  /** What it was drawn on: one device, or those of diffusion model, text encoders and VAE. */
+  device?: string;
+  /** Commit of the engine. */
+  engine?: string;
   version?: string;
   /** Every field of the last line by its name in the text. */
   fields: Record<string, string>;
@@ -44,8 +53,19 @@ export interface ImageParameters {
 const negativeMark = "Negative prompt: ";
 const version = `node-sd-cpp ${(require("../package.json") as { version: string }).version}`;
 
+/** What the text says of the model, beside its name. */
+export interface ModelText {
+  name: string;
+  rng?: string;
+  weightType?: string;
+  flashAttention?: boolean;
+  device?: string;
+  fingerprints?: Record<string, string>;
+  engine?: string;
+}
+
 /** The text in the form that AUTOMATIC1111's web UI made common. `parameters.seed` is that of the picture. */
-export function writeParameters(parameters: GenerationParameters, model: { name: string; rng?: string }): string {
+export function writeParameters(parameters: GenerationParameters, model: ModelText): string {
   const { prompt, negativePrompt, steps, sampler, scheduler, cfgScale, seed, width, height } = parameters;
   const { flowShift, clipSkip, eta, sigmas, skipLayerGuidance, loras, vaeTiling, cache } = parameters;
   const fields: Record<string, unknown> = { Steps: steps, Sampler: sampler, "Schedule type": scheduler, "CFG scale": cfgScale };
@@ -67,9 +87,18 @@ export function writeParameters(parameters: GenerationParameters, model: { name:
   if (strength !== undefined) Object.assign(fields, { "Denoising strength": strength, "Init image fit": fit });
   if (maskFeather !== undefined) Object.assign(fields, { "Mask feather": maskFeather, "Keep unmasked": keepUnmasked });
   if (model.rng && model.rng !== "cuda") fields.RNG = model.rng;
+  if (model.weightType) fields["Weight type"] = model.weightType;
+  if (model.flashAttention !== undefined) fields["Flash attention"] = model.flashAttention;
   // The text has no way to quote its own marks, so a prompt that contains one gives its length.
   if (prompt.includes(negativeMark.trimEnd())) fields["Prompt length"] = prompt.length;
-  Object.assign(fields, { Model: model.name, Version: version });
+  fields.Model = model.name;
+  if (model.fingerprints) {
+    const prints = Object.entries(model.fingerprints).map(([option, digits]) => `${option} ${digits}`);
+    fields["Model fingerprints"] = prints.join(", ");
+  }
+  if (model.device) fields.Device = model.device;
+  if (model.engine) fields.Engine = model.engine;
+  fields.Version = version;
   const line = Object.entries(fields).map(([name, value]) => `${name}: ${quote(String(value))}`);
   return [prompt, ...(negativePrompt ? [`${negativeMark}${negativePrompt}`] : []), line.join(", ")].join("\n");
 }
@@ -126,6 +155,11 @@ export function parseParameters(text: string): ImageParameters {
     maskFeather: number(fields["Mask feather"]),
     rng: fields.RNG,
     model: fields.Model,
+    fingerprints: readFingerprints(fields["Model fingerprints"]),
+    weightType: fields["Weight type"],
+    flashAttention: fields["Flash attention"] === undefined ? undefined : fields["Flash attention"] === "true",
+    device: fields.Device,
+    engine: fields.Engine,
     version: fields.Version,
     fields,
   };
@@ -152,6 +186,11 @@ function readMembers(text: string): Record<string, number> {
 function readCache(text: string): StepCache {
   const mode = /^mode ([\w-]+)/.exec(text)?.[1] as StepCacheMode | undefined;
   return { ...(mode ? { mode } : {}), ...readMembers(text) };
+}
+
+function readFingerprints(text: string | undefined): Record<string, string> | undefined {
+  const found = Array.from(text?.matchAll(/(\w+) ([0-9a-f]{10})\b/g) ?? [], ([, option = "", digits = ""]) => [option, digits]);
+  return found.length ? Object.fromEntries(found) : undefined;
 }
 
 function readGuidance([, layers = "", ...rest]: RegExpExecArray): Required<SkipLayerGuidance> {

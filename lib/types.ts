@@ -30,6 +30,22 @@ export type Module = "diffusion" | "textEncoders" | "vae";
  * a little more memory. `"auto"` takes the first for models without quantized weights, the second otherwise.
  */
 export type LoraApplyMode = "auto" | "immediately" | "at_runtime";
+/** Where the weights wait, and how much of a GPU's memory a computation may take. What each costs is measured in docs/memory.md. */
+export interface Offload {
+  /**
+   * `"cpu"`: weights wait in main memory and go to the GPU when they are needed; no effect on the CPU backend. `"disk"`: each part is read
+   * from its files whenever it is needed and freed afterwards: the least memory, and reading time in each picture. The files must stay as
+   * they are while the model is loaded. Default: weights stay where they are computed with.
+   */
+  params?: "cpu" | "disk";
+  /**
+   * GiB (2³⁰ bytes) that the weights and buffers of one computation may take on a GPU, above 0 to 1024; a larger one is cut into parts that
+   * come one after the other. No effect on the CPU backend. Default: no limit.
+   */
+  maxVram?: number;
+  /** Fetch the next part's weights while one computes. Needs `params: "cpu"` and `maxVram`. Default: false. */
+  streamLayers?: boolean;
+}
 
 export interface ModelOptions extends ModelFiles {
   /** A model known by name instead of by files: `"demo"` ships with the package. */
@@ -46,6 +62,8 @@ export interface ModelOptions extends ModelFiles {
   flashAttention?: boolean;
   /** Map the files instead of reading them. Default: false. The files must not change while the model is loaded. */
   mmap?: boolean;
+  /** Where the weights wait, and how much of a GPU's memory a computation may take. Default: all weights stay on their device. */
+  offload?: Offload;
   /** Convert weights while loading, for example `"q8_0"` or `"f16"`. Default: as in the file. */
   weightType?: string;
   /** Random generator: `"cuda"` (default, the same noise as most other tools), `"cpu"` (PyTorch's CPU noise) or `"std_default"`. */
@@ -62,6 +80,44 @@ export interface ModelOptions extends ModelFiles {
   onProgress?: (event: ProgressEvent) => void;
   /** Called with each line the engine logs, while loading and in later runs; what it throws is ignored. */
   onLog?: (event: LogEvent) => void;
+}
+
+export interface ConvertOptions {
+  /** A checkpoint or one part of it: GGUF, safetensors or .ckpt. */
+  input: string;
+  /** The file to write; ends in .gguf. Its folder must exist. An older file is replaced when the new one is complete. */
+  output: string;
+  /**
+   * Type of the weights: `f32`, `f16`, `bf16`, `q8_0`, `q6_k`, `q5_k`, `q5_1`, `q5_0`, `q4_k`, `iq4_xs`, `iq4_nl`, `q4_1`, `q4_0`, `q3_k`
+   * or `q2_k`, from large to small. Where rows are no multiple of 256 (most of SD 3.5 Large), `q6_k` becomes `q8_0`, `q5_k` `q5_1`, `q4_k`
+   * `q5_0`, and `iq4_xs`, `q3_k`, `q2_k` `iq4_nl`; where they are no multiple of 32, `f16`.
+   */
+  type: string;
+  /** A VAE to put into the output, in the place of the input's own; the output then loads as `model`. */
+  vae?: string;
+  /**
+   * Other types for single tensors: `regex=type,…`, for example `"attn2=q8_0,joint_blocks[.]0[.]=f16"`. The first pattern that is found in
+   * a tensor's name decides, before the built-in rules: vectors (norms) keep the input's type; in quantized files the embedders, the final
+   * layer, token embeddings, convolutions and the VAE stay F16 or BF16 (F32 becomes F16). Biases always keep the input's type, and vectors
+   * are never quantized. At most 16 KiB.
+   */
+  rules?: string;
+  /** Threads that quantize, 1 to 512. Default: the machine's physical cores. */
+  threads?: number;
+  /** Stops the work, and no file is left; it rejects with the signal's reason. */
+  signal?: AbortSignal;
+  /** Called as tensors are read (`phase` is "convert"); what it throws is ignored. */
+  onProgress?: (event: ProgressEvent) => void;
+  /** Called with each line the engine logs; what it throws is ignored. */
+  onLog?: (event: LogEvent) => void;
+}
+
+export interface ConvertResult {
+  /** The file that was written. */
+  output: string;
+  bytes: number;
+  /** How many tensors of each type it has, as `{ f16: 12, q8_0: 240 }`. */
+  tensors: Record<string, number>;
 }
 
 /** Skip-layer guidance, a help for SD 3.5 Medium's anatomy: adds (cond − cond without the layers)·scale. */
@@ -241,7 +297,7 @@ export interface GenerationParameters {
   maskFeather?: number;
 }
 
-export type Phase = "load" | "encode" | "sample" | "decode";
+export type Phase = "load" | "encode" | "sample" | "decode" | "convert";
 
 /** Place in line, 1 = next; sent when the run has to wait and whenever its place changes. */
 export interface QueuedEvent {
@@ -257,7 +313,7 @@ export interface PhaseEvent {
 export interface ProgressEvent {
   type: "progress";
   phase: Phase;
-  /** Steps done, 1 to `steps`; while loading: tensors. */
+  /** Steps done, 1 to `steps`; while loading or converting: tensors. */
   step: number;
   steps: number;
   image: number;
@@ -352,6 +408,10 @@ export interface ModelInfo {
   license: string;
   /** Name for metadata: the main file's name without its ending. */
   name: string;
+  /** Paths of the files it was loaded from. */
+  files: ModelFiles;
+  /** Ten hex digits for each file, which pictures carry too: made of its size and samples of its content, so no proof against tampering. */
+  fingerprints: Record<string, string>;
 }
 
 export interface Device {

@@ -1,5 +1,6 @@
 #include <napi.h>
 
+#include "convert.h"
 #include "describe.h"
 #include "devices.h"
 #include "job/environment.h"
@@ -13,6 +14,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   Environment::of(env).model_class = Napi::Persistent(Model::define(env));
 
   exports["load"] = Napi::Function::New<load>(env, "load");
+  exports["convert"] = Napi::Function::New<convert>(env, "convert");
   exports["devices"] = Napi::Function::New<devices>(env, "devices");
   exports["close"] = Napi::Function::New(
       env, [](const Napi::CallbackInfo& info) { Environment::of(info.Env()).close(); }, "close");

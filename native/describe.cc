@@ -1,5 +1,6 @@
 #include "describe.h"
 
+#include "params/convert.h"
 #include "params/generate.h"
 #include "params/model.h"
 
@@ -19,7 +20,8 @@ Napi::Value describe(const Napi::CallbackInfo& info) {
   const std::string table = info[0].ToString();
   if (table == "model") return describe_table(info, params::model_table());
   if (table == "generate") return describe_table(info, params::generate_table());
-  params::reject(info[0], "table", "model or generate");
+  if (table == "convert") return describe_table(info, params::convert_table());
+  params::reject(info[0], "table", "model, generate or convert");
 }
 
 }  // namespace sdcpp

@@ -4,8 +4,10 @@ import { hideBin } from "yargs/helpers";
 import { suggestion } from "../check.js";
 import { InvalidOptionError, SdcppError } from "../errors.js";
 import { generateOptions, modelOptions } from "../options.js";
+import { convert } from "./commands/convert.js";
 import { devices } from "./commands/devices.js";
 import { generate } from "./commands/generate.js";
+import { reproduce } from "./commands/reproduce.js";
 import { flagName, flagsOf } from "./flags.js";
 import { Interrupted } from "./interrupt.js";
 
@@ -26,6 +28,8 @@ async function main(): Promise<void> {
     })
     .command(generate)
     .command(devices)
+    .command(convert)
+    .command(reproduce)
     .strict()
     .recommendCommands()
     .demandCommand(1, "Name a command.")

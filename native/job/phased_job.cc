@@ -19,7 +19,8 @@ void PhasedJob::enter(Phase phase) {
 }
 
 void PhasedJob::progress(int step, int steps) {
-  if (step <= last_step_ && clock_.phase() == Phase::Load) return;  // the loader repeats itself while it waits
+  const bool loading = clock_.phase() == Phase::Load || clock_.phase() == Phase::Convert;
+  if (step <= last_step_ && loading) return;  // the loader repeats itself while it waits
   last_step_ = step;
   emit([phase = clock_.phase(), step, steps, image = image_, seconds = clock_.seconds()](Napi::Env env) {
     Napi::Object event = event_of(env, "progress");

@@ -1,9 +1,7 @@
 #include "params/model.h"
 
 namespace sdcpp::params {
-namespace {
 
-// Weight types by their number; those that no longer exist have no name.
 std::vector<std::string> weight_types() {
   std::vector<std::string> names = names_of(sd_type_name, SD_TYPE_COUNT);
   for (std::string& name : names) {
@@ -11,8 +9,6 @@ std::vector<std::string> weight_types() {
   }
   return names;
 }
-
-}  // namespace
 
 #define MEMBER(member) SDCPP_MEMBER(ModelParams, member)
 
@@ -33,6 +29,9 @@ const Table<ModelParams>& model_table() {
       field<ModelParams>("backend", MEMBER(backend)),
       field<ModelParams>("promptCache", MEMBER(prompt_cache)),
       choice<ModelParams>("loraApplyMode", MEMBER(lora_apply_mode), names_of(sd_lora_apply_mode_name, LORA_APPLY_MODE_COUNT)),
+      field<ModelParams>("offload.params", MEMBER(params_backend)),
+      field<ModelParams>("offload.maxVram", MEMBER(max_vram)),
+      field<ModelParams>("offload.streamLayers", MEMBER(stream_layers)),
   };
   return table;
 }

@@ -64,6 +64,8 @@ export interface NativeGenerateParams {
   sigmas?: number[];
   skipLayerGuidance?: { layers?: number[]; scale?: number; start?: number; end?: number };
   clipSkip?: number;
+  /** Not of the picture: its place in line. */
+  priority?: number;
 }
 
 /** What the loaded tensors say. */

@@ -13,6 +13,7 @@ export {
   MissingComponentError,
   ModelFileError,
   NoBinaryError,
+  QueueFullError,
   SdcppError,
   UnsupportedModelError,
 } from "./errors.js";

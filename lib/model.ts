@@ -1,8 +1,16 @@
-import { type NativeEvent, type NativeModel, type NativeModelInfo, native } from "./binding.js";
+import {
+  type NativeEvent,
+  type NativeGenerateParams,
+  type NativeJob,
+  type NativeModel,
+  type NativeModelInfo,
+  type NativeTimings,
+  native,
+} from "./binding.js";
 import { demoFiles } from "./catalog/demo.js";
 import { checkFiles } from "./checkpoint/files.js";
 import { deviceId } from "./devices.js";
-import { callSite, DisposedError, fromNative, isCancelled } from "./errors.js";
+import { callSite, DisposedError, fromNative, isCancelled, QueueFullError } from "./errors.js";
 import { detectFamily, families, familyDefaults, maxSide, modelName } from "./families.js";
 import { Generation, progressEvent } from "./generation.js";
 import { type CheckedModelOptions, checkGenerateOptions, checkModelOptions, nativeParams } from "./options.js";
@@ -90,13 +98,15 @@ function describeModel(native: NativeModelInfo, files: ModelFiles, { preset, fam
 export class Model implements AsyncDisposable {
   readonly info: ModelInfo;
   readonly #native: NativeModel;
-  readonly #options: Pick<CheckedModelOptions, "onLog" | "params">;
+  readonly #options: Pick<CheckedModelOptions, "onLog" | "params" | "maxQueue">;
   readonly #depth: number;
   readonly #runs = new Set<Generation>();
+  /** Jobs that are in line or in work. */
+  #unfinished = 0;
   #disposal: Promise<void> | undefined;
 
   /** @internal */
-  constructor(nativeModel: NativeModel, info: ModelInfo, options: Pick<CheckedModelOptions, "onLog" | "params">) {
+  constructor(nativeModel: NativeModel, info: ModelInfo, options: Pick<CheckedModelOptions, "onLog" | "params" | "maxQueue">) {
     this.#native = nativeModel;
     this.#options = options;
     this.#depth = nativeModel.info.depth;
@@ -105,19 +115,20 @@ export class Model implements AsyncDisposable {
 
   /**
    * Starts a run. Never throws: every failure rejects the run (and is thrown to who iterates it).
-   * It rejects with InvalidOptionError, GenerationError, EngineAssertionError, InsufficientMemoryError, DisposedError, or the signal's reason.
+   * It rejects with InvalidOptionError, GenerationError, EngineAssertionError, InsufficientMemoryError, DisposedError, QueueFullError, or the
+   * signal's reason.
    */
   generate(options: GenerateOptions): Generation {
     const run = new Generation(() => {
       this.#stopIfDisposed();
       const { defaults, maxSide } = this.info;
-      const { parameters, signal } = checkGenerateOptions(options, { defaults, maxSide, depth: this.#depth });
+      const { parameters, priority, signal } = checkGenerateOptions(options, { defaults, maxSide, depth: this.#depth });
       this.#stopIfDisposed(); // an option's getter may have done it
       return {
         parameters,
         signal,
         start: (emit) =>
-          this.#native.generate(nativeParams(parameters), (event) => {
+          this.#enqueue({ ...nativeParams(parameters), priority }, (event) => {
             report(event, { onLog: this.#options.onLog });
             emit(event);
           }),
@@ -127,6 +138,18 @@ export class Model implements AsyncDisposable {
     this.#runs.add(run);
     run.settled.then(() => this.#runs.delete(run));
     return run;
+  }
+
+  #enqueue(params: NativeGenerateParams, emit: (event: NativeEvent) => void): NativeJob<NativeTimings> {
+    const { maxQueue = Infinity } = this.#options;
+    if (this.#unfinished > maxQueue) throw new QueueFullError(maxQueue);
+    const job = this.#native.generate(params, emit);
+    this.#unfinished++;
+    const end = () => {
+      this.#unfinished--;
+    };
+    job.promise.then(end, end);
+    return job;
   }
 
   /** Memory that the weights take. */

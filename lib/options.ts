@@ -3,6 +3,7 @@ import type { NativeGenerateParams, NativeModelParams } from "./binding.js";
 import { checkOptions, maxSeed, type OptionTable } from "./check.js";
 import { InvalidOptionError } from "./errors.js";
 import { families } from "./families.js";
+import { refusedSamplers, refusedSchedulers, samplers, schedulers, scheduleSteps } from "./samplers.js";
 import type {
   Family,
   GenerateOptions,
@@ -15,11 +16,7 @@ import type {
   SkipLayerGuidance,
 } from "./types.js";
 
-export const samplers =
-  "euler euler_a heun dpm2 dpm++2s_a dpm++2m dpm++2mv2 ipndm ipndm_v lcm ddim_trailing tcd res_multistep res_2s er_sde euler_cfg_pp euler_a_cfg_pp euler_ge".split(
-    " ",
-  );
-export const schedulers = "discrete karras exponential ays gits sgm_uniform simple smoothstep kl_optimal lcm bong_tangent ltx2".split(" ");
+export { samplers, schedulers };
 export const weightTypes = "f32 f16 bf16 q4_0 q4_1 q5_0 q5_1 q8_0 q2_k q3_k q4_k q5_k q6_k".split(" ");
 export const presets = ["demo"];
 
@@ -62,6 +59,7 @@ export const modelOptions: OptionTable = {
   weightType: { kind: "enum", values: weightTypes, defaultText: "as in the file", description: "Convert weights while loading" },
   rng: { kind: "enum", values: ["cuda", "cpu", "std_default"], default: "cuda", description: "Random generator of the noise" },
   promptCache: { kind: "integer", min: 0, max: 1000, default: 8, description: "Prompts whose encoding is kept" },
+  maxQueue: { kind: "integer", min: 0, max: 1_000_000, defaultText: "no limit", codeOnly: true, description: "Runs that may wait" },
   signal: { kind: "signal", description: "Stops the load" },
   onProgress: { kind: "callback", description: "Called as the weights come in" },
   onLog: { kind: "callback", description: "Called with each line the engine logs" },
@@ -84,8 +82,8 @@ export const generateOptions: OptionTable = {
     defaultText: "by family",
     description: "Classifier-free guidance; 1 (0 in diffusers) turns it off, which halves the work",
   },
-  sampler: { kind: "enum", values: samplers, default: "euler", description: "Sampling method" },
-  scheduler: { kind: "enum", values: schedulers, default: "discrete", description: "Noise schedule" },
+  sampler: { kind: "enum", values: samplers, refused: refusedSamplers, default: "euler", description: "Sampling method" },
+  scheduler: { kind: "enum", values: schedulers, refused: refusedSchedulers, default: "discrete", description: "Noise schedule" },
   seed: { kind: "seed", defaultText: "random", description: "Seed of the first image; image i uses seed + i" },
   batchCount: { kind: "integer", min: 1, max: 1000, default: 1, description: "Images to draw one after the other" },
   eta: { kind: "number", min: 0, max: 1000, defaultText: "by sampler", description: "Noise added by ancestral samplers" },
@@ -109,6 +107,7 @@ export const generateOptions: OptionTable = {
     description: "Skip-layer guidance, made for SD 3.5 Medium",
   },
   clipSkip: { kind: "integer", min: 1, max: 12, default: 2, description: "Layer of the CLIP encoders to read, from the end" },
+  priority: { kind: "integer", min: -10, max: 10, default: 0, codeOnly: true, description: "Place in line; higher goes first" },
   signal: { kind: "signal", description: "Stops the run" },
 };
 
@@ -118,6 +117,7 @@ export interface CheckedModelOptions {
   family?: Family;
   /** Everything but the files, as native code takes it. */
   params: NativeModelParams;
+  maxQueue?: number;
   signal?: AbortSignal;
   onProgress?: (event: ProgressEvent) => void;
   onLog?: (event: LogEvent) => void;
@@ -138,8 +138,8 @@ export function checkModelOptions(options: unknown): CheckedModelOptions {
     backend: backendSpec(backend as string, placement as Partial<Record<Module, string>> | undefined),
   };
   for (const [name, value] of Object.entries(params)) if (value === undefined) delete params[name as keyof typeof params];
-  const { signal, onProgress, onLog } = checked;
-  return { files, preset, family, params, signal, onProgress, onLog } as CheckedModelOptions;
+  const { maxQueue, signal, onProgress, onLog } = checked;
+  return { files, preset, family, params, maxQueue, signal, onProgress, onLog } as CheckedModelOptions;
 }
 
 /** "cuda:0" and { textEncoders: "cpu" } → "cuda0,te=cpu", the engine's syntax and device names; undefined lets the engine choose. */
@@ -161,12 +161,18 @@ export interface ModelLimits {
   depth: number;
 }
 
+export interface CheckedGenerateOptions {
+  parameters: GenerationParameters;
+  priority: number;
+  signal?: AbortSignal;
+}
+
 /** Checks the options of `generate` and fills in all defaults; throws InvalidOptionError. */
-export function checkGenerateOptions(options: unknown, limits: ModelLimits): { parameters: GenerationParameters; signal?: AbortSignal } {
+export function checkGenerateOptions(options: unknown, limits: ModelLimits): CheckedGenerateOptions {
   const table: OptionTable = { ...generateOptions };
   for (const name of ["width", "height"]) Object.assign(table, { [name]: { ...side, max: limits.maxSide } });
   const checked = checkOptions(table, options);
-  const { signal, ...given } = checked as unknown as GenerateOptions;
+  const { signal, priority = 0, ...given } = checked as unknown as GenerateOptions;
   const { sigmas, batchCount = 1, skipLayerGuidance } = given;
 
   if (sigmas) checkSigmas(sigmas, given.steps);
@@ -177,14 +183,21 @@ export function checkGenerateOptions(options: unknown, limits: ModelLimits): { p
   }
   const parameters = { ...limits.defaults, ...given, seed } as GenerationParameters;
   if (sigmas) parameters.steps = sigmas.length - 1;
-  return { parameters, signal };
+  else checkSteps(parameters);
+  return { parameters, priority, signal };
+}
+
+function checkSteps({ scheduler, steps }: GenerationParameters): void {
+  const { min = 1, max = 1000 } = scheduleSteps[scheduler] ?? {};
+  if (steps < min) throw new InvalidOptionError("steps", `expected at least ${min} for the scheduler "${scheduler}", received ${steps}`);
+  if (steps > max) throw new InvalidOptionError("steps", `expected at most ${max} for the scheduler "${scheduler}", received ${steps}`);
 }
 
 function checkSigmas(sigmas: number[], steps?: number): void {
-  const rise = sigmas.findIndex((sigma, index) => index > 0 && sigma > (sigmas[index - 1] ?? 0));
-  if (rise > 0)
-    throw new InvalidOptionError(`sigmas[${rise}]`, `expected at most ${sigmas[rise - 1]}, the one before, received ${sigmas[rise]}`);
   if (!sigmas[0]) throw new InvalidOptionError("sigmas[0]", "expected a number above 0, received 0");
+  const rise = sigmas.findIndex((sigma, index) => index > 0 && Math.fround(sigma) >= Math.fround(sigmas[index - 1] ?? 0));
+  if (rise > 0)
+    throw new InvalidOptionError(`sigmas[${rise}]`, `expected less than ${sigmas[rise - 1]}, the one before, received ${sigmas[rise]}`);
   if (steps !== undefined && steps !== sigmas.length - 1) {
     throw new InvalidOptionError("steps", `expected ${sigmas.length - 1}, one less than the number of sigmas, received ${steps}`);
   }

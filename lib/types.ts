@@ -44,6 +44,11 @@ export interface ModelOptions extends ModelFiles {
   rng?: string;
   /** Prompts whose encoding is kept, so that the same prompt with another seed needs no text encoder. 0 to 1000. Default: 8. */
   promptCache?: number;
+  /**
+   * Back-pressure: how many runs of this model may wait behind the first that is unfinished, 0 to 1,000,000. `generate()` beyond that rejects
+   * with QueueFullError at once; a canceled run counts until it has rejected. Default: no limit.
+   */
+  maxQueue?: number;
   /** Stops the load; it rejects with the signal's reason. */
   signal?: AbortSignal;
   /** Called as the weights come in; what it throws is ignored. */
@@ -93,6 +98,12 @@ export interface GenerateOptions {
   skipLayerGuidance?: boolean | SkipLayerGuidance;
   /** Which layer of the CLIP encoders to read, counted from the end: 1 to 12. Default: 2. */
   clipSkip?: number;
+  /**
+   * Place in line, −10 to 10: a run of higher priority starts before all waiting ones of lower, in the whole process. Within a priority, models
+   * take turns, and a model's runs keep the order of the calls. The run in work is never interrupted: a batch is drawn to its end.
+   * Has no influence on the pictures. Default: 0.
+   */
+  priority?: number;
   /** Stops the run; it rejects with the signal's reason. */
   signal?: AbortSignal;
 }
@@ -118,7 +129,7 @@ export interface GenerationParameters {
 
 export type Phase = "load" | "encode" | "sample" | "decode";
 
-/** Place in line, 1 = next; sent when the run has to wait and whenever its place changes. */
+/** Place in line, 1 = next; sent when the run has to wait and whenever its place changes, also backward when another goes before it. */
 export interface QueuedEvent {
   type: "queued";
   position: number;

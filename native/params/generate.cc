@@ -25,6 +25,7 @@ const Table<GenerateParams>& generate_table() {
       field<GenerateParams>("skipLayerGuidance.start", MEMBER(sample_params.guidance.slg.layer_start)),
       field<GenerateParams>("skipLayerGuidance.end", MEMBER(sample_params.guidance.slg.layer_end)),
       field<GenerateParams>("clipSkip", MEMBER(clip_skip)),
+      field<GenerateParams>("priority", MEMBER(priority)),
   };
   return table;
 }

@@ -5,6 +5,7 @@
 namespace sdcpp::params {
 
 struct GenerateParams : sd_img_gen_params_t {
+  int priority = 0;
   Arena arena;
 
   GenerateParams() { sd_img_gen_params_init(this); }

@@ -11,6 +11,7 @@ import {
   schedulers,
   weightTypes,
 } from "../../lib/options.js";
+import { refusedSamplers, refusedSchedulers } from "../../lib/samplers.js";
 
 const defaults = { width: 128, height: 128, steps: 8, cfgScale: 1, sampler: "euler", scheduler: "discrete", flowShift: 3 };
 const values = (fields: NativeField[]) => Object.fromEntries(fields.map((field) => [field.name, field.value]));
@@ -36,6 +37,7 @@ test("every generate option reaches the engine's struct", () => {
     sigmas: [1, 0.5, 0.25, 0],
     skipLayerGuidance: { layers: [3, 4], scale: 1.5, start: 0.25, end: 0.75 },
     clipSkip: 3,
+    priority: -7,
   };
   const names = Object.keys(given).flatMap((name) =>
     name === "skipLayerGuidance" ? Object.keys(given[name]).map((part) => `${name}.${part}`) : [name],
@@ -50,8 +52,8 @@ test("every generate option reaches the engine's struct", () => {
     names.sort(),
   );
 
-  const { parameters } = checkGenerateOptions(given, { defaults, maxSide: 1024, depth: 24 });
-  const received = values(native().describe("generate", nativeParams(parameters)));
+  const { parameters, priority } = checkGenerateOptions(given, { defaults, maxSide: 1024, depth: 24 });
+  const received = values(native().describe("generate", { ...nativeParams(parameters), priority }));
   const { skipLayerGuidance, ...flat } = given;
   const nested = Object.entries(skipLayerGuidance).map(([part, value]) => [`skipLayerGuidance.${part}`, value]);
   assert.deepEqual(received, { ...flat, ...Object.fromEntries(nested) });
@@ -63,7 +65,7 @@ test("every model option reaches the engine's struct", () => {
   const checked = checkModelOptions({ ...files, ...options, backend: "cuda:1", placement: { textEncoders: "cpu", vae: "vulkan:0" } });
   const received = values(native().describe("model", { ...checked.files, ...checked.params }));
   assert.deepEqual(received, { ...files, ...options, weightType: "q4_K", backend: "cuda1,te=cpu,vae=vulkan0" });
-  const handled = ["preset", "family", "placement", "signal", "onProgress", "onLog"]; // by TypeScript alone
+  const handled = ["preset", "family", "placement", "maxQueue", "signal", "onProgress", "onLog"]; // by TypeScript alone
   assert.deepEqual(
     Object.keys(modelOptions)
       .filter((name) => !handled.includes(name))
@@ -72,9 +74,9 @@ test("every model option reaches the engine's struct", () => {
   );
 });
 
-test("TypeScript offers exactly the engine's samplers and schedulers, and weight types that it knows", () => {
-  assert.deepEqual(samplers, choices("generate", "sampler"));
-  assert.deepEqual(schedulers, choices("generate", "scheduler"));
+test("TypeScript offers or refuses each of the engine's samplers and schedulers, and offers weight types that it knows", () => {
+  assert.deepEqual([...samplers, ...Object.keys(refusedSamplers)].sort(), choices("generate", "sampler").sort());
+  assert.deepEqual([...schedulers, ...Object.keys(refusedSchedulers)].sort(), choices("generate", "scheduler").sort());
   const known = choices("model", "weightType").map((name) => name.toLowerCase());
   assert.deepEqual(
     weightTypes.filter((name) => !known.includes(name)),

@@ -87,6 +87,8 @@ export interface NativeGenerateParams {
   strength?: number;
   keepUnmasked?: boolean;
   maskFeather?: number;
+  /** Not of the picture: its place in line. */
+  priority?: number;
 }
 
 /** Pixels that native code copies: `initImage` has 3 channels, `mask` 1 (255 = paint); both have the size of the picture. */

@@ -6,7 +6,8 @@ type Rule =
   | { kind: "integer"; min: number; max: number; multipleOf?: number }
   | { kind: "number"; min: number; max: number; above?: true }
   | { kind: "boolean" }
-  | { kind: "enum"; values: readonly string[] }
+  /** `refused`: names that exist, each with the reason why it may not be used. */
+  | { kind: "enum"; values: readonly string[]; refused?: Readonly<Record<string, string>> }
   | { kind: "seed" }
   | { kind: "list"; of: Option; min: number; max: number }
   | { kind: "object"; members: OptionTable; orBoolean?: true; orMember?: string }
@@ -23,6 +24,8 @@ export type Option = Rule & {
   required?: true;
   /** Reads the command line's text where it is not the value itself. */
   fromText?: (text: string) => unknown;
+  /** No flag of the command line: without meaning for a process that does one thing. */
+  codeOnly?: true;
 };
 
 /** Validates the options and makes the command line's flags and help. */
@@ -139,6 +142,7 @@ export function checkValue(option: Option, value: unknown, path: string): unknow
       return value;
     case "enum":
       if (typeof value !== "string") fail(path, option, value);
+      if (option.refused && Object.hasOwn(option.refused, value)) fail(path, option, value, `; ${option.refused[value]}`);
       if (!option.values.includes(value)) fail(path, option, value, suggestion(value, option.values));
       return value;
     case "seed":

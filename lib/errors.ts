@@ -11,6 +11,7 @@ export type ErrorCode =
   | "ERR_ENGINE_ASSERTION"
   | "ERR_ENGINE_CRASH"
   | "ERR_DISPOSED"
+  | "ERR_QUEUE_FULL"
   | "ERR_NO_BINARY"
   | "ERR_DOWNLOAD"
   | "ERR_CHECKSUM"
@@ -128,6 +129,16 @@ export class EngineCrashError extends SdcppError {
 /** Used after `dispose()`, or stopped by it. */
 export class DisposedError extends SdcppError {
   readonly code = "ERR_DISPOSED";
+}
+
+/** As many runs of the model wait as `maxQueue` allows. Nothing was started: try again when one has ended. */
+export class QueueFullError extends SdcppError {
+  readonly code = "ERR_QUEUE_FULL";
+
+  /** @param maxQueue the limit that was given to `loadModel` */
+  constructor(readonly maxQueue: number) {
+    super(`One run of this model is unfinished and ${maxQueue} wait behind it, as many as maxQueue allows. Try again when one has ended.`);
+  }
 }
 
 /** There is no native build for this platform, or it does not load. */

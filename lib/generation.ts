@@ -65,8 +65,16 @@ export class Generation implements Promise<GenerationResult>, AsyncIterable<Gene
   }
 
   /**
+   * The pictures that are finished so far, in the order of the batch: picture i has the seed `seed + i`. After a cancel or a failure, those that
+   * were finished before it.
+   */
+  get images(): readonly Image[] {
+    return [...this.#images];
+  }
+
+  /**
    * Stops the run within a fraction of a step; it rejects with `reason`, by default an `AbortError`. Pictures that are finished have been
-   * delivered as `image` events. Does nothing after the end.
+   * delivered as `image` events and stay in `images`. A run that waits in line rejects at once. Does nothing after the end.
    */
   cancel(reason: unknown = abortError()): void {
     if (this.#end || this.#stop) return;

@@ -14,6 +14,7 @@ export {
   MissingComponentError,
   ModelFileError,
   NoBinaryError,
+  QueueFullError,
   SdcppError,
   UnsupportedModelError,
 } from "./errors.js";

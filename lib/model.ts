@@ -1,9 +1,18 @@
-import { type NativeEvent, type NativeImages, type NativeModel, type NativeModelInfo, native } from "./binding.js";
+import {
+  type NativeEvent,
+  type NativeGenerateParams,
+  type NativeImages,
+  type NativeJob,
+  type NativeModel,
+  type NativeModelInfo,
+  type NativeTimings,
+  native,
+} from "./binding.js";
 import { demoFiles } from "./catalog/demo.js";
 import { checkFiles } from "./checkpoint/files.js";
 import { fingerprints } from "./checkpoint/fingerprint.js";
 import { deviceId } from "./devices.js";
-import { callSite, DisposedError, fromNative, InvalidOptionError, isCancelled, withSite } from "./errors.js";
+import { callSite, DisposedError, fromNative, InvalidOptionError, isCancelled, QueueFullError, withSite } from "./errors.js";
 import { detectFamily, families, familyDefaults, maxSide, modelName } from "./families.js";
 import { Generation, progressEvent } from "./generation.js";
 import { readImages } from "./inputs.js";
@@ -95,15 +104,17 @@ function describeModel(native: NativeModelInfo, files: ModelFiles, { preset, fam
 export class Model implements AsyncDisposable {
   readonly info: ModelInfo;
   readonly #native: NativeModel;
-  readonly #options: Pick<CheckedModelOptions, "onLog" | "params" | "loraDir">;
+  readonly #options: Pick<CheckedModelOptions, "onLog" | "params" | "loraDir" | "maxQueue">;
   readonly #depth: number;
   readonly #runs = new Set<Generation>();
   /** Settles when the last run has got its place in the engine's line; undefined when all have. */
   #line: Promise<unknown> | undefined;
+  /** Jobs that are in line or in work. */
+  #unfinished = 0;
   #disposal: Promise<void> | undefined;
 
   /** @internal */
-  constructor(nativeModel: NativeModel, info: ModelInfo, options: Pick<CheckedModelOptions, "onLog" | "params" | "loraDir">) {
+  constructor(nativeModel: NativeModel, info: ModelInfo, options: Pick<CheckedModelOptions, "onLog" | "params" | "loraDir" | "maxQueue">) {
     this.#native = nativeModel;
     this.#options = options;
     this.#depth = nativeModel.info.depth;
@@ -112,7 +123,8 @@ export class Model implements AsyncDisposable {
 
   /**
    * Starts a run. Never throws: every failure rejects the run (and is thrown to who iterates it).
-   * It rejects with InvalidOptionError, GenerationError, EngineAssertionError, InsufficientMemoryError, DisposedError, or the signal's reason.
+   * It rejects with InvalidOptionError, GenerationError, EngineAssertionError, InsufficientMemoryError, DisposedError, QueueFullError, or the
+   * signal's reason.
    */
   generate(options: GenerateOptions): Generation {
     const site = callSite(this.generate);
@@ -121,7 +133,7 @@ export class Model implements AsyncDisposable {
     const run = new Generation(() => {
       this.#stopIfDisposed();
       const { defaults, maxSide } = this.info;
-      const { parameters, images, signal } = checkGenerateOptions(options, {
+      const { parameters, images, priority, signal } = checkGenerateOptions(options, {
         defaults,
         maxSide,
         depth: this.#depth,
@@ -145,7 +157,7 @@ export class Model implements AsyncDisposable {
         signal,
         ...(waits && { ready: () => Promise.all([read(), before]) }),
         start: (emit) => {
-          const job = this.#native.generate(nativeParams(parameters, pictures), (event) => {
+          const job = this.#enqueue({ ...nativeParams(parameters, pictures), priority }, (event) => {
             report(event, { onLog: this.#options.onLog });
             emit(event);
           });
@@ -190,6 +202,18 @@ export class Model implements AsyncDisposable {
       if (this.#line === turn) this.#line = undefined;
     });
     this.#line = turn;
+  }
+
+  #enqueue(params: NativeGenerateParams, emit: (event: NativeEvent) => void): NativeJob<NativeTimings> {
+    const { maxQueue = Infinity } = this.#options;
+    if (this.#unfinished > maxQueue) throw new QueueFullError(maxQueue);
+    const job = this.#native.generate(params, emit);
+    this.#unfinished++;
+    const end = () => {
+      this.#unfinished--;
+    };
+    job.promise.then(end, end);
+    return job;
   }
 
   /** Memory that the weights take. */

@@ -4,6 +4,7 @@ import { checkOptions, checkValue, maxSeed, type Option, type OptionTable } from
 import { InvalidOptionError } from "./errors.js";
 import { families } from "./families.js";
 import { loraOfText, takeTags } from "./loras.js";
+import { refusedSamplers, refusedSchedulers, samplers, schedulers, scheduleSteps } from "./samplers.js";
 import type {
   ConvertOptions,
   Family,
@@ -23,11 +24,7 @@ import type {
   VaeTiling,
 } from "./types.js";
 
-export const samplers =
-  "euler euler_a heun dpm2 dpm++2s_a dpm++2m dpm++2mv2 ipndm ipndm_v lcm ddim_trailing tcd res_multistep res_2s er_sde euler_cfg_pp euler_a_cfg_pp euler_ge".split(
-    " ",
-  );
-export const schedulers = "discrete karras exponential ays gits sgm_uniform simple smoothstep kl_optimal lcm bong_tangent ltx2".split(" ");
+export { samplers, schedulers };
 export const weightTypes = "f32 f16 bf16 q4_0 q4_1 q5_0 q5_1 q8_0 q2_k q3_k q4_k q5_k q6_k".split(" ");
 export const convertTypes = [...weightTypes, "iq4_nl", "iq4_xs"];
 export const presets = ["demo"];
@@ -96,6 +93,7 @@ export const modelOptions: OptionTable = {
     default: "auto",
     description: "Merge LoRAs into the weights, or add them in each step",
   },
+  maxQueue: { kind: "integer", min: 0, max: 1_000_000, defaultText: "no limit", codeOnly: true, description: "Runs that may wait" },
   signal: { kind: "signal", description: "Stops the load" },
   onProgress: { kind: "callback", description: "Called as the weights come in" },
   onLog: { kind: "callback", description: "Called with each line the engine logs" },
@@ -132,8 +130,8 @@ export const generateOptions: OptionTable = {
     defaultText: "by family",
     description: "Classifier-free guidance; 1 (0 in diffusers) turns it off, which halves the work",
   },
-  sampler: { kind: "enum", values: samplers, default: "euler", description: "Sampling method" },
-  scheduler: { kind: "enum", values: schedulers, default: "discrete", description: "Noise schedule" },
+  sampler: { kind: "enum", values: samplers, refused: refusedSamplers, default: "euler", description: "Sampling method" },
+  scheduler: { kind: "enum", values: schedulers, refused: refusedSchedulers, default: "discrete", description: "Noise schedule" },
   seed: { kind: "seed", defaultText: "random", description: "Seed of the first image; image i uses seed + i" },
   batchCount: { kind: "integer", min: 1, max: 1000, default: 1, description: "Images to draw one after the other" },
   eta: { kind: "number", min: 0, max: 1000, defaultText: "by sampler", description: "Noise added by ancestral samplers" },
@@ -203,6 +201,7 @@ export const generateOptions: OptionTable = {
   mask: { kind: "image", words: ["alpha"], description: "Paint only where this picture is white, or (alpha) the first is transparent" },
   keepUnmasked: { kind: "boolean", defaultText: "true", description: "Put the pixels outside the mask back unchanged" },
   maskFeather: { kind: "integer", min: 0, max: 256, defaultText: "0", description: "Pixels over which the mask's edge fades" },
+  priority: { kind: "integer", min: -10, max: 10, default: 0, codeOnly: true, description: "Place in line; higher goes first" },
   signal: { kind: "signal", description: "Stops the run" },
 };
 
@@ -216,6 +215,7 @@ export interface CheckedModelOptions {
   loraDir?: string;
   /** Everything but the files, as native code takes it. */
   params: NativeModelParams;
+  maxQueue?: number;
   signal?: AbortSignal;
   onProgress?: (event: ProgressEvent) => void;
   onLog?: (event: LogEvent) => void;
@@ -241,8 +241,8 @@ export function checkModelOptions(options: unknown): CheckedModelOptions {
     backend: backendSpec(backend as string, placement as Partial<Record<Module, string>> | undefined),
   };
   for (const [name, value] of Object.entries(params)) if (value === undefined) delete params[name as keyof typeof params];
-  const { signal, onProgress, onLog } = checked;
-  return { files, preset, family, loraDir, params, signal, onProgress, onLog } as CheckedModelOptions;
+  const { maxQueue, signal, onProgress, onLog } = checked;
+  return { files, preset, family, loraDir, params, maxQueue, signal, onProgress, onLog } as CheckedModelOptions;
 }
 
 /** The engine's spelling of a weight type: "q4_k" → "q4_K". */
@@ -318,6 +318,7 @@ export interface CheckedGenerateOptions {
   /** Complete, but for the size that an `initImage` may decide. */
   parameters: GenerationParameters;
   images?: GivenImages;
+  priority: number;
   signal?: AbortSignal;
 }
 
@@ -326,7 +327,7 @@ export function checkGenerateOptions(options: unknown, limits: ModelLimits): Che
   const table: OptionTable = { ...generateOptions };
   for (const name of ["width", "height"]) Object.assign(table, { [name]: { ...side, max: limits.maxSide } });
   const checked = checkOptions(table, options);
-  const { signal, initImage, mask, ...given } = checked as unknown as GenerateOptions;
+  const { signal, priority = 0, initImage, mask, ...given } = checked as unknown as GenerateOptions;
   const images = checkImages({ ...given, initImage, mask });
   const { sigmas, batchCount = 1, skipLayerGuidance } = given;
 
@@ -340,6 +341,7 @@ export function checkGenerateOptions(options: unknown, limits: ModelLimits): Che
   const ofImages = { ...(images && { strength: 0.75, fit: "cover" }), ...(mask && { keepUnmasked: true, maskFeather: 0 }) };
   const parameters = { ...limits.defaults, ...ofImages, ...given, seed } as GenerationParameters;
   if (sigmas) parameters.steps = sigmas.length - 1;
+  else checkSteps(parameters);
   const { prompt: plain, loras: tagged } = takeTags(given.prompt, limits.loraDir);
   const loras = [...((given.loras ?? []) as Required<Lora>[]), ...tagged];
   parameters.prompt = plain;
@@ -349,10 +351,7 @@ export function checkGenerateOptions(options: unknown, limits: ModelLimits): Che
     throw new InvalidOptionError("negativePrompt", "expected no <lora:…> tags; they belong in prompt");
   if (parameters.vaeTiling) parameters.vaeTiling = checkTiling(parameters.vaeTiling);
   if (parameters.cache) checkCache(parameters.cache, parameters);
-  if (parameters.scheduler === "gits" && parameters.steps < 2 && !sigmas)
-    // the engine would read before its table
-    throw new InvalidOptionError("steps", `expected at least 2 for the scheduler gits, received ${parameters.steps}`);
-  return { parameters, images, signal };
+  return { parameters, images, priority, signal };
 }
 
 function checkImages(given: Partial<GenerateOptions>): GivenImages | undefined {
@@ -368,11 +367,17 @@ function checkImages(given: Partial<GenerateOptions>): GivenImages | undefined {
   return initImage === undefined ? undefined : { initImage, mask, width, height };
 }
 
+function checkSteps({ scheduler, steps }: GenerationParameters): void {
+  const { min = 1, max = 1000 } = scheduleSteps[scheduler] ?? {};
+  if (steps < min) throw new InvalidOptionError("steps", `expected at least ${min} for the scheduler "${scheduler}", received ${steps}`);
+  if (steps > max) throw new InvalidOptionError("steps", `expected at most ${max} for the scheduler "${scheduler}", received ${steps}`);
+}
+
 function checkSigmas(sigmas: number[], steps?: number): void {
-  const rise = sigmas.findIndex((sigma, index) => index > 0 && sigma > (sigmas[index - 1] ?? 0));
-  if (rise > 0)
-    throw new InvalidOptionError(`sigmas[${rise}]`, `expected at most ${sigmas[rise - 1]}, the one before, received ${sigmas[rise]}`);
   if (!sigmas[0]) throw new InvalidOptionError("sigmas[0]", "expected a number above 0, received 0");
+  const rise = sigmas.findIndex((sigma, index) => index > 0 && Math.fround(sigma) >= Math.fround(sigmas[index - 1] ?? 0));
+  if (rise > 0)
+    throw new InvalidOptionError(`sigmas[${rise}]`, `expected less than ${sigmas[rise - 1]}, the one before, received ${sigmas[rise]}`);
   if (steps !== undefined && steps !== sigmas.length - 1) {
     throw new InvalidOptionError("steps", `expected ${sigmas.length - 1}, one less than the number of sigmas, received ${steps}`);
   }

@@ -74,6 +74,11 @@ export interface ModelOptions extends ModelFiles {
   loraDir?: string;
   /** Default: "auto". */
   loraApplyMode?: LoraApplyMode;
+  /**
+   * Back-pressure: how many runs of this model may wait behind the first that is unfinished, 0 to 1,000,000. `generate()` beyond that rejects
+   * with QueueFullError at once; a canceled run counts until it has rejected. Default: no limit.
+   */
+  maxQueue?: number;
   /** Stops the load; it rejects with the signal's reason. */
   signal?: AbortSignal;
   /** Called as the weights come in; what it throws is ignored. */
@@ -126,7 +131,10 @@ export interface SkipLayerGuidance {
   layers?: number[];
   /** 0 = off. Default: 2.5. */
   scale?: number;
-  /** Part of the steps in which it acts, 0 to 1. Default: 0.01 to 0.2. */
+  /**
+   * Part of the steps in which it acts, 0 to 1: in the steps above `floor(start · (steps + 1))` and below `floor(end · (steps + 1))`. Default: 0.01
+   * to 0.2, which is no step at all with fewer than 9 steps. Each step in it takes one pass more.
+   */
   start?: number;
   end?: number;
 }
@@ -207,21 +215,34 @@ export interface GenerateOptions {
   height?: number;
   /** Denoising steps, 1 to 1000. Default: by family (Large 28, Large Turbo 4, Medium 40). */
   steps?: number;
-  /** Classifier-free guidance; 1 (what diffusers calls 0) skips the negative pass and halves the work; 0 to 100. Default: by family (4.5; Turbo 1). */
+  /**
+   * Classifier-free guidance; 1 (what diffusers calls 0) skips the negative pass and halves the work; 0 to 100. Below 1 the negative prompt
+   * pulls: at 0 it alone is drawn, and the prompt has no influence. Default: by family (4.5; Turbo 1).
+   */
   cfgScale?: number;
-  /** Default: "euler". */
+  /**
+   * `euler`, `euler_a`, `heun`, `dpm2`, `dpm++2s_a`, `dpm++2m`, `ipndm`, `ipndm_v`, `lcm`, `ddim_trailing`, `res_multistep`, `res_2s`, `er_sde`,
+   * `euler_cfg_pp` or `euler_ge`; docs/samplers.md tells what each does. Those of the engine that do not suit flow models are refused.
+   * Default: "euler".
+   */
   sampler?: string;
-  /** Default: "discrete". */
+  /**
+   * `discrete`, `karras`, `exponential`, `sgm_uniform`, `simple`, `smoothstep`, `kl_optimal`, `lcm`, `bong_tangent` or `ltx2`. `karras`,
+   * `exponential` and `bong_tangent` need at least 2 steps, `lcm` takes at most 50, `smoothstep` at most 77. Default: "discrete".
+   */
   scheduler?: string;
   /** First image's seed, 0 to 2⁶³−1; image i of a batch uses seed + i. Default: drawn at random and reported. */
   seed?: number | bigint;
   /** Images to draw one after the other, 1 to 1000. Default: 1. */
   batchCount?: number;
-  /** Noise added by ancestral samplers, ≥ 0. Default: by sampler. */
+  /**
+   * New noise in each step, 0 to 1 (more acts as 1), of `euler_a`, `dpm++2s_a`, `er_sde` (default 1), `ddim_trailing`, `res_multistep`, `res_2s`
+   * and `euler_ge` (default 0); the other samplers ignore it.
+   */
   eta?: number;
   /** Timestep shift of the flow schedule, > 0. Default: 3. */
   flowShift?: number;
-  /** The noise levels themselves, falling, instead of `scheduler`; `steps` is then their number minus one. */
+  /** The noise levels themselves, falling, instead of `scheduler`; `steps` is then their number minus one. Each lower than the one before; 1 is pure noise. */
   sigmas?: number[];
   /** `true` takes the published defaults for Medium. Default: off. */
   skipLayerGuidance?: boolean | SkipLayerGuidance;
@@ -262,6 +283,12 @@ export interface GenerateOptions {
   keepUnmasked?: boolean;
   /** Pixels on both sides of the mask's edge over which the painted part fades into the kept one, 0 to 256; needs `keepUnmasked`. Default: 0. */
   maskFeather?: number;
+  /**
+   * Place in line, −10 to 10: a run of higher priority starts before all waiting ones of lower, in the whole process. Within a priority, models
+   * take turns, and a model's runs keep the order of the calls. The run in work is never interrupted: a batch is drawn to its end.
+   * Has no influence on the pictures. Default: 0.
+   */
+  priority?: number;
   /** Stops the run; it rejects with the signal's reason. */
   signal?: AbortSignal;
 }
@@ -299,7 +326,7 @@ export interface GenerationParameters {
 
 export type Phase = "load" | "encode" | "sample" | "decode" | "convert";
 
-/** Place in line, 1 = next; sent when the run has to wait and whenever its place changes. */
+/** Place in line, 1 = next; sent when the run has to wait and whenever its place changes, also backward when another goes before it. */
 export interface QueuedEvent {
   type: "queued";
   position: number;

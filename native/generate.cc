@@ -20,6 +20,9 @@ class GenerateJob final : public PhasedJob {
       : PhasedJob(std::move(channel)), model_(std::move(model)) {}
   params::GenerateParams params;
 
+  int priority() const override { return params.priority; }
+  const void* owner() const override { return model_.get(); }
+
   void on_log(sd_log_level_t level, const char* text) override {
     Phase phase;
     if (engine::begins_phase(text, phase)) enter(phase);

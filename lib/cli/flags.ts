@@ -16,12 +16,12 @@ export function flagName(path: string): string {
     .replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
-/** The flags of a table, without those that only code can give (callbacks, signals). */
+/** The flags of a table, without those that only code can give (callbacks, signals, places in line). */
 export function flagsOf(table: OptionTable, path: string[] = []): Flag[] {
   return Object.entries(table).flatMap(([key, option]): Flag[] => {
     const here = [...path, key];
     const own: Flag = { path: here, name: flagName(here.join(".")), option };
-    if (option.kind === "callback" || option.kind === "signal") return [];
+    if (option.kind === "callback" || option.kind === "signal" || option.codeOnly) return [];
     if (option.kind !== "object") return [own];
     if (option.orMember) {
       const { [option.orMember]: named, ...others } = option.members; // `--cache easycache` for `cache: { mode: "easycache" }`

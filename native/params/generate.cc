@@ -94,6 +94,7 @@ const Table<GenerateParams>& generate_table() {
       field<GenerateParams>("strength", MEMBER(strength)),
       field<GenerateParams>("keepUnmasked", MEMBER(keep_unmasked)),
       field<GenerateParams>("maskFeather", MEMBER(mask_feather)),
+      field<GenerateParams>("priority", MEMBER(priority)),
   };
   return table;
 }

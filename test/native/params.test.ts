@@ -11,6 +11,7 @@ import {
   schedulers,
   weightTypes,
 } from "../../lib/options.js";
+import { refusedSamplers, refusedSchedulers } from "../../lib/samplers.js";
 
 const defaults = { width: 128, height: 128, steps: 8, cfgScale: 1, sampler: "euler", scheduler: "discrete", flowShift: 3 };
 const values = (fields: NativeField[]) => Object.fromEntries(fields.map((field) => [field.name, field.value]));
@@ -52,6 +53,7 @@ test("every generate option reaches the engine's struct", () => {
     keepUnmasked: false,
     maskFeather: 0,
     fit: "fill",
+    priority: -7,
   };
   const others = ["vaeTiling.enabled", "vaeTiling.relativeSize", "cache.warmup", "cache.window", "cache.windowGrowth"]; // not together
   const nestedNames = ["skipLayerGuidance", "vaeTiling", "cache"] as const;
@@ -69,8 +71,9 @@ test("every generate option reaches the engine's struct", () => {
     names.filter((name) => !handled.includes(name)).sort(),
   );
 
-  const { parameters } = checkGenerateOptions(given, { defaults, maxSide: 1024, depth: 24 });
-  const received = values(native().describe("generate", nativeParams(parameters, { initImage: given.initImage, mask: given.mask })));
+  const { parameters, priority } = checkGenerateOptions(given, { defaults, maxSide: 1024, depth: 24 });
+  const images = { initImage: given.initImage, mask: given.mask };
+  const received = values(native().describe("generate", { ...nativeParams(parameters, images), priority }));
   const { skipLayerGuidance: _guidance, vaeTiling: _tiling, cache: _cache, fit: _fit, ...flat } = given;
   const nested = nestedNames.flatMap((name) => Object.entries(given[name]).map(([part, value]) => [`${name}.${part}`, value]));
   const unset = { "vaeTiling.relativeSize": 0, "cache.warmup": 4, "cache.window": 2, "cache.windowGrowth": 0.5 };
@@ -107,7 +110,7 @@ test("every model option reaches the engine's struct", () => {
   const checked = checkModelOptions({ ...files, ...options, backend: "cuda:1", placement: { textEncoders: "cpu", vae: "vulkan:0" } });
   const received = values(native().describe("model", { ...checked.files, ...checked.params }));
   assert.deepEqual(received, { ...files, ...options, weightType: "q4_K", backend: "cuda1,te=cpu,vae=vulkan0" });
-  const handled = ["preset", "family", "placement", "loraDir", "signal", "onProgress", "onLog"]; // by TypeScript alone
+  const handled = ["preset", "family", "placement", "loraDir", "maxQueue", "signal", "onProgress", "onLog"]; // by TypeScript alone
   assert.deepEqual(
     Object.keys(modelOptions)
       .filter((name) => !handled.includes(name))
@@ -116,9 +119,9 @@ test("every model option reaches the engine's struct", () => {
   );
 });
 
-test("TypeScript offers exactly the engine's samplers and schedulers, and weight types that it knows", () => {
-  assert.deepEqual(samplers, choices("generate", "sampler"));
-  assert.deepEqual(schedulers, choices("generate", "scheduler"));
+test("TypeScript offers or refuses each of the engine's samplers and schedulers, and offers weight types that it knows", () => {
+  assert.deepEqual([...samplers, ...Object.keys(refusedSamplers)].sort(), choices("generate", "sampler").sort());
+  assert.deepEqual([...schedulers, ...Object.keys(refusedSchedulers)].sort(), choices("generate", "scheduler").sort());
   const known = choices("model", "weightType").map((name) => name.toLowerCase());
   assert.deepEqual(
     weightTypes.filter((name) => !known.includes(name)),

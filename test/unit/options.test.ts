@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { InvalidOptionError, SdcppError } from "../../lib/errors.js";
 import { backendSpec, checkGenerateOptions, checkModelOptions, generateOptions, modelOptions, nativeParams } from "../../lib/options.js";
+import { refusedSamplers, refusedSchedulers, samplers, schedulers } from "../../lib/samplers.js";
 
 const limits = {
   defaults: { width: 1024, height: 1024, steps: 28, cfgScale: 4.5, sampler: "euler", scheduler: "discrete", flowShift: 3 },
@@ -68,6 +69,7 @@ describe("generate options", () => {
     ["sigmas", ["1,0", [1], Array(1002).fill(1), { 0: 1, 1: 0, length: 2 }], "an array of 2 to 1001 items"],
     ["skipLayerGuidance", ["on", 1, [7]], "object"],
     ["clipSkip", ["2", 0, 13, -1], "an integer from 1 to 12"],
+    ["priority", ["high", -11, 11, 0.5], "an integer from -10 to 10"],
     ["signal", [{}, true, new AbortController()], "an AbortSignal"],
     ["initImage", [7, null, true, "", "a\0b", [], {}, new Uint8Array(0), { data: "abc" }, { data: [1] }, new Date()], "a path, the bytes"],
     ["strength", ["0.5", -0.1, 1.1, Number.NaN], "a number from 0 to 1"],
@@ -102,6 +104,26 @@ describe("generate options", () => {
     rejects(() => check(JSON.parse('{"prompt":"a","__proto__":{}}')), "__proto__", "unknown option");
   });
 
+  it("refuses samplers and schedulers that do not suit flow models, with the reason and those that do", () => {
+    for (const [name, reason] of Object.entries(refusedSamplers))
+      rejects(
+        () => check({ prompt: "a", sampler: name }),
+        "sampler",
+        `expected one of "euler"`,
+        samplers.at(-1) ?? "",
+        `"${name}"; ${reason}`,
+      );
+    for (const [name, reason] of Object.entries(refusedSchedulers))
+      rejects(() => check({ prompt: "a", scheduler: name }), "scheduler", `"discrete"`, schedulers.at(-1) ?? "", `"${name}"; ${reason}`);
+  });
+
+  it("refuses steps with which a schedule does not fall", () => {
+    rejects(() => check({ prompt: "a", scheduler: "karras", steps: 1 }), "steps", 'at least 2 for the scheduler "karras", received 1');
+    rejects(() => check({ prompt: "a", scheduler: "lcm", steps: 51 }), "steps", 'at most 50 for the scheduler "lcm", received 51');
+    assert.equal(check({ prompt: "a", scheduler: "karras", sigmas: [1, 0] }).steps, 1);
+    assert.equal(check({ prompt: "a", steps: 1 }).steps, 1);
+  });
+
   it("takes undefined as absent", () => {
     assert.equal(check({ prompt: "a", steps: undefined, signal: undefined }).steps, 28);
   });
@@ -114,11 +136,12 @@ describe("generate options", () => {
   });
 
   it("checks sigmas together", () => {
-    const sigmas = [1, 0.5, 0.5, 0];
+    const sigmas = [1, 0.5, 0.25, 0];
     assert.equal(check({ prompt: "a", sigmas }).steps, 3);
     assert.equal(check({ prompt: "a", sigmas, steps: 3 }).steps, 3);
     rejects(() => check({ prompt: "a", sigmas, steps: 4 }), "steps", "expected 3");
-    rejects(() => check({ prompt: "a", sigmas: [1, 0.5, 0.6] }), "sigmas[2]", "at most 0.5");
+    rejects(() => check({ prompt: "a", sigmas: [1, 0.5, 0.6] }), "sigmas[2]", "less than 0.5");
+    rejects(() => check({ prompt: "a", sigmas: [1, 0.5, 0.5, 0] }), "sigmas[2]", "less than 0.5");
     rejects(() => check({ prompt: "a", sigmas: [1, Number.NaN] }), "sigmas[1]", "received NaN");
     rejects(() => check({ prompt: "a", sigmas: [0, 0] }), "sigmas[0]", "above 0");
     rejects(() => check({ prompt: "a", sigmas: new Array(3) }), "sigmas[0]", "received undefined");
@@ -264,6 +287,7 @@ describe("model options", () => {
     ["weightType", ["q4_K", "q3", 8]],
     ["rng", ["cude", 1]],
     ["promptCache", [-1, 1001, "8"]],
+    ["maxQueue", [-1, 1_000_001, 0.5, "8"]],
     ["signal", [{}]],
     ["onProgress", [{}]],
     ["onLog", ["log"]],

@@ -1,8 +1,8 @@
 #include "engine/tokens.h"
 
 #include <climits>
+#include <functional>
 #include <queue>
-#include <tuple>
 
 #include "core/util.h"
 #include "tokenizers/tokenize_util.h"

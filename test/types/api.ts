@@ -24,6 +24,8 @@ export async function usage(): Promise<void> {
     onProgress: ({ step, steps, eta }) => step + steps + eta,
     onLog: ({ level, text }) => level + text,
   });
+  const tokens: number | undefined = (await model.countTokens("a", { t5Prompt: "b" })).t5xxl?.tokens;
+  void tokens;
   const side: number = model.info.maxSide;
   const run = model.generate({ prompt: "a", seed: 7n, width: side, skipLayerGuidance: { layers: [7] }, sigmas: [1, 0] });
   model.generate({ prompt: "a", seed: 7, skipLayerGuidance: true });

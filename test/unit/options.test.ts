@@ -55,6 +55,8 @@ describe("generate options", () => {
 
   const wrong: [string, unknown[], string][] = [
     ["prompt", [7, null, ["a"], "a\0b", "é".repeat(8193)], "at most 16384 bytes"],
+    ["t5Prompt", [7, null, "a\0b", "é".repeat(8193)], "at most 16384 bytes"],
+    ["negativeT5Prompt", [7, null, "é".repeat(8193)], "at most 16384 bytes"],
     ["negativePrompt", [true, null, "x".repeat(16_385)], "at most 16384 bytes"],
     ["width", ["512", 0, 8, 500, 1040, 512.5, Number.NaN, Number.POSITIVE_INFINITY, 512n, null], "a multiple of 16 from 16 to 1024"],
     ["height", ["512", -16, 2048], "a multiple of 16 from 16 to 1024"],
@@ -133,6 +135,16 @@ describe("generate options", () => {
     assert.equal(check({ prompt: "a", seed: 2n ** 63n - 2n, batchCount: 2 }).batchCount, 2);
     rejects(() => check({ prompt: "a", seed: 2n ** 63n - 1n, batchCount: 2 }), "seed", "seed + batchCount - 1");
     assert.equal(check({ prompt: "a", seed: Number.MAX_SAFE_INTEGER }).seed, 9007199254740991n);
+  });
+
+  it("takes a text for T5 where there is one, or may be one", () => {
+    const given = { prompt: "a", t5Prompt: "b", negativeT5Prompt: "" };
+    const { t5Prompt, negativeT5Prompt } = check(given);
+    assert.deepEqual([t5Prompt, negativeT5Prompt], ["b", ""]);
+    assert.equal(checkGenerateOptions(given, { ...limits, t5: true }).parameters.t5Prompt, "b");
+    rejects(() => checkGenerateOptions(given, { ...limits, t5: false }), "t5Prompt", "load it with t5xxl");
+    rejects(() => checkGenerateOptions({ prompt: "a", negativeT5Prompt: "" }, { ...limits, t5: false }), "negativeT5Prompt", "has none");
+    assert.ok(!("t5Prompt" in checkGenerateOptions({ prompt: "a" }, { ...limits, t5: false }).parameters));
   });
 
   it("checks sigmas together", () => {

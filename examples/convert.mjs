@@ -1,7 +1,7 @@
 // Quantizes a part of the demo model. Usage: node examples/convert.mjs [folder]
 import { readdir, stat } from "node:fs/promises";
 import path from "node:path";
-import { convert, loadModel } from "node-sd-cpp";
+import { convert } from "node-sd-cpp";
 
 const [folder = "."] = process.argv.slice(2);
 const source = process.env.MODEL ?? (await demoTransformer());

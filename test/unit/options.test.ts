@@ -72,6 +72,9 @@ describe("generate options", () => {
     ["skipLayerGuidance", ["on", 1, [7]], "object"],
     ["clipSkip", ["2", 0, 13, -1], "an integer from 1 to 12"],
     ["priority", ["high", -11, 11, 0.5], "an integer from -10 to 10"],
+    ["loras", ["a.safetensors", 7, { path: "a" }], "an array"],
+    ["vaeTiling", ["on", 1, [256]], "object"],
+    ["cache", [1, ["easycache"]], "object"],
     ["signal", [{}, true, new AbortController()], "an AbortSignal"],
     ["initImage", [7, null, true, "", "a\0b", [], {}, new Uint8Array(0), { data: "abc" }, { data: [1] }, new Date()], "a path, the bytes"],
     ["strength", ["0.5", -0.1, 1.1, Number.NaN], "a number from 0 to 1"],
@@ -157,12 +160,6 @@ describe("generate options", () => {
     rejects(() => check({ prompt: "a", sigmas: [1, Number.NaN] }), "sigmas[1]", "received NaN");
     rejects(() => check({ prompt: "a", sigmas: [0, 0] }), "sigmas[0]", "above 0");
     rejects(() => check({ prompt: "a", sigmas: new Array(3) }), "sigmas[0]", "received undefined");
-  });
-
-  it("refuses one step of gits, which would end the process", () => {
-    rejects(() => check({ prompt: "a", scheduler: "gits", steps: 1 }), "steps", "at least 2");
-    assert.equal(check({ prompt: "a", scheduler: "gits", steps: 2 }).steps, 2);
-    assert.equal(check({ prompt: "a", scheduler: "gits", sigmas: [1, 0] }).steps, 1);
   });
 
   it("checks skip-layer guidance", () => {
@@ -267,7 +264,7 @@ describe("generate options", () => {
 
 describe("model options", () => {
   it("splits them into files and parameters for native code", () => {
-    const defaults = { mmap: false, rng: "cuda", promptCache: 8 };
+    const defaults = { mmap: false, rng: "cuda", promptCache: 8, loraApplyMode: "auto" };
     const signal = new AbortController().signal;
     const options = {
       diffusionModel: "d.gguf",
@@ -298,6 +295,9 @@ describe("model options", () => {
     ["mmap", ["", 0]],
     ["weightType", ["q4_K", "q3", 8]],
     ["rng", ["cude", 1]],
+    ["loraDir", ["", 7, null]],
+    ["loraApplyMode", ["merge", 1]],
+    ["offload", ["cpu", 7, null]],
     ["promptCache", [-1, 1001, "8"]],
     ["maxQueue", [-1, 1_000_001, 0.5, "8"]],
     ["signal", [{}]],

@@ -3,7 +3,7 @@ import path from "node:path";
 import { loadModel } from "node-sd-cpp";
 
 const folder = process.argv[2] ?? ".";
-await using model = await loadModel({ preset: "demo" });
+const model = await loadModel({ preset: "demo" });
 const variants = {
   plain: { cfgScale: 1 },
   guided: { cfgScale: 2 },
@@ -16,3 +16,4 @@ for (const [name, options] of Object.entries(variants)) {
   await images[0].toFile(file);
   console.log(`wrote ${file} (${timings.sample.toFixed(1)} s of sampling)`);
 }
+await model.dispose();

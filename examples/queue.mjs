@@ -3,7 +3,7 @@ import path from "node:path";
 import { loadModel } from "node-sd-cpp";
 
 const folder = process.argv[2] ?? ".";
-await using model = await loadModel({ preset: "demo", maxQueue: 10 });
+const model = await loadModel({ preset: "demo", maxQueue: 10 });
 
 async function draw(name, options) {
   const run = model.generate({ steps: 4, ...options });
@@ -20,3 +20,4 @@ await Promise.allSettled([
   draw("canceled", { prompt: "a black square on a gray background" }),
   draw("urgent", { prompt: "a green heart on a pink background", priority: 5 }),
 ]);
+await model.dispose();

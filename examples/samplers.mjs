@@ -6,7 +6,7 @@ import sharp from "sharp";
 const folder = process.argv[2] ?? ".";
 const samplers =
   "euler euler_a heun dpm2 dpm++2s_a dpm++2m ipndm ipndm_v lcm ddim_trailing res_multistep res_2s er_sde euler_cfg_pp euler_ge";
-await using model = await loadModel({ preset: "demo" });
+const model = await loadModel({ preset: "demo", threads: 1 });
 const tiles = [];
 for (const [index, sampler] of samplers.split(" ").entries()) {
   const cfgScale = sampler === "euler_cfg_pp" ? 1.5 : 1;
@@ -19,3 +19,4 @@ await sharp({ create: { width: 640, height: 384, channels: 3, background: "black
   .composite(tiles)
   .toFile(file);
 console.log(`wrote ${file}`);
+await model.dispose();

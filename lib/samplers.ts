@@ -13,7 +13,7 @@ export const schedulers = "discrete karras exponential sgm_uniform simple smooth
 
 export const refusedSchedulers: Record<string, string> = {
   ays: "it has noise levels for SD 1, SDXL and SVD only",
-  gits: "its noise levels go up to 80, and those of flow models to 1",
+  gits: "its noise levels go up to 14.6, and those of flow models to 1",
 };
 
 /** Steps with which a schedule begins at pure noise and falls with each step; samplers divide by the differences. */

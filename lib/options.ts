@@ -182,7 +182,8 @@ export interface CheckedModelOptions {
 export function checkModelOptions(options: unknown): CheckedModelOptions {
   const checked = checkOptions(modelOptions, options);
   const { preset, family, backend, placement, threads, flashAttention, mmap, weightType, rng, promptCache } = checked;
-  const { loraDir, loraApplyMode } = checked;
+  const { loraDir } = checked;
+  const loraApplyMode = applyMode(checked.loraApplyMode as string, mmap as boolean);
   const files = Object.fromEntries(Object.keys(fileOptions).flatMap((name) => (checked[name] ? [[name, checked[name]]] : [])));
   const params = {
     threads,
@@ -197,6 +198,13 @@ export function checkModelOptions(options: unknown): CheckedModelOptions {
   for (const [name, value] of Object.entries(params)) if (value === undefined) delete params[name as keyof typeof params];
   const { signal, onProgress, onLog } = checked;
   return { files, preset, family, loraDir, params, signal, onProgress, onLog } as CheckedModelOptions;
+}
+
+/** A merged LoRA would stay in mapped weights: the engine goes on using the mapping that it has changed. */
+function applyMode(mode: string, mmap: boolean): string {
+  if (!mmap) return mode;
+  if (mode !== "immediately") return "at_runtime";
+  throw new InvalidOptionError("loraApplyMode", 'expected "auto" or "at_runtime" with mmap, as mapped weights cannot be changed');
 }
 
 /** "cuda:0" and { textEncoders: "cpu" } → "cuda0,te=cpu", the engine's syntax and device names; undefined lets the engine choose. */

@@ -102,6 +102,13 @@ test("every model option reaches the engine's struct", () => {
   );
 });
 
+test("LoRAs are merged or added as asked, but never merged into mapped files", () => {
+  const mode = (options: object) => values(native().describe("model", checkModelOptions(options).params)).loraApplyMode;
+  assert.equal(mode({}), "auto");
+  assert.equal(mode({ loraApplyMode: "immediately" }), "immediately");
+  assert.equal(mode({ mmap: true }), "at_runtime");
+});
+
 test("TypeScript offers exactly the engine's samplers and schedulers, and weight types that it knows", () => {
   assert.deepEqual(samplers, choices("generate", "sampler"));
   assert.deepEqual(schedulers, choices("generate", "scheduler"));

@@ -68,6 +68,9 @@ describe("generate options", () => {
     ["sigmas", ["1,0", [1], Array(1002).fill(1), { 0: 1, 1: 0, length: 2 }], "an array of 2 to 1001 items"],
     ["skipLayerGuidance", ["on", 1, [7]], "object"],
     ["clipSkip", ["2", 0, 13, -1], "an integer from 1 to 12"],
+    ["loras", [{}, "a.gguf", new Array(65).fill({ path: "a" })]],
+    ["vaeTiling", ["on", 1, null]],
+    ["cache", [1, null]],
     ["signal", [{}, true, new AbortController()], "an AbortSignal"],
   ];
   for (const [name, values, expected] of wrong) {
@@ -135,6 +138,20 @@ describe("generate options", () => {
     );
   });
 
+  it("checks LoRAs and takes tags out of the prompt", () => {
+    assert.deepEqual(check({ prompt: "a", loras: [{ path: "l" }] }).loras, [{ path: "l", weight: 1 }]);
+    assert.equal(check({ prompt: "a", loras: [] }).loras, undefined);
+    rejects(() => check({ prompt: "a", loras: ["l"] }), "loras[0]", "an object");
+    rejects(() => check({ prompt: "a", loras: [{ path: "l" }, { weight: 1 }] }), "loras[1].path", "missing");
+    rejects(() => check({ prompt: "a", loras: [{ path: "l", weight: 101 }] }), "loras[0].weight", "from -100 to 100");
+    rejects(() => check({ prompt: "a <lora:l>" }), "prompt", "without loraDir");
+    rejects(() => check({ prompt: "a", negativePrompt: "<lora:l:1>" }), "negativePrompt", "belong in prompt");
+    assert.equal(check({ prompt: "a <lora and > b" }).prompt, "a <lora and > b");
+    const names = ["", ".", "..", "../l", "a/b", "a\\b", "/etc/passwd", "C:l"];
+    const inFolder = (name: string) => checkGenerateOptions({ prompt: `<lora:${name}:1>` }, { ...limits, loraDir: __dirname });
+    for (const name of names) rejects(() => inFolder(name), "prompt", "is no file in loraDir", "no .safetensors or .gguf file is there");
+  });
+
   it("reads each property once and copies arrays", () => {
     const reads: string[] = [];
     const sigmas = [1, 0];
@@ -171,7 +188,7 @@ describe("generate options", () => {
 
 describe("model options", () => {
   it("splits them into files and parameters for native code", () => {
-    const defaults = { mmap: false, rng: "cuda", promptCache: 8 };
+    const defaults = { mmap: false, rng: "cuda", promptCache: 8, loraApplyMode: "auto" };
     const signal = new AbortController().signal;
     const options = {
       diffusionModel: "d.gguf",
@@ -203,6 +220,8 @@ describe("model options", () => {
     ["weightType", ["q4_K", "q3", 8]],
     ["rng", ["cude", 1]],
     ["promptCache", [-1, 1001, "8"]],
+    ["loraDir", ["", 1]],
+    ["loraApplyMode", ["merged", true]],
     ["signal", [{}]],
     ["onProgress", [{}]],
     ["onLog", ["log"]],

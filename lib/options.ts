@@ -228,6 +228,8 @@ export function checkModelOptions(options: unknown): CheckedModelOptions {
   const { loraDir, loraApplyMode } = checked;
   const offload = checked.offload as Offload | undefined;
   if (offload) checkOffload(offload);
+  const { loraDir } = checked;
+  const loraApplyMode = applyMode(checked.loraApplyMode as string, mmap as boolean);
   const files = Object.fromEntries(Object.keys(fileOptions).flatMap((name) => (checked[name] ? [[name, checked[name]]] : [])));
   const params = {
     threads,
@@ -281,6 +283,13 @@ function checkRule(rule: string): string {
     throw new InvalidOptionError("rules", `expected a regular expression before "=${type}": ${(error as Error).message}`);
   }
   return `${pattern}=${engineType(type)}`;
+}
+
+/** A merged LoRA would stay in mapped weights: the engine goes on using the mapping that it has changed. */
+function applyMode(mode: string, mmap: boolean): string {
+  if (!mmap) return mode;
+  if (mode !== "immediately") return "at_runtime";
+  throw new InvalidOptionError("loraApplyMode", 'expected "auto" or "at_runtime" with mmap, as mapped weights cannot be changed');
 }
 
 /** "cuda:0" and { textEncoders: "cpu" } → "cuda0,te=cpu", the engine's syntax and device names; undefined lets the engine choose. */

@@ -27,7 +27,7 @@ export type Module = "diffusion" | "textEncoders" | "vae";
 /**
  * How LoRAs get to the weights. `"immediately"` merges them, so that steps cost nothing more, but every change of LoRAs reads the model's
  * files again, and quantized weights are rounded once more. `"at_runtime"` adds them in each step: nothing to read again, slower steps,
- * a little more memory. `"auto"` takes the first for models without quantized weights, the second otherwise.
+ * a little more memory. `"auto"` takes the second for models with quantized weights and with `mmap` (where the first is an error), else the first.
  */
 export type LoraApplyMode = "auto" | "immediately" | "at_runtime";
 /** Where the weights wait, and how much of a GPU's memory a computation may take. What each costs is measured in docs/memory.md. */

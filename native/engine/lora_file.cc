@@ -59,9 +59,9 @@ std::string problem(const std::string& target, const Changes& changes, const ggm
     } else if (change.count("lora_up") && change.count("lora_down")) {
       const TensorStorage& up = change.at("lora_up");
       const TensorStorage& down = change.at("lora_down");
-      const int64_t rank = down.ne[std::max(down.n_dims, 1) - 1];
+      const int64_t rank = down.ne[std::max(down.n_dims, 2) - 1];
       const int64_t up_rank = up.n_dims <= 2 ? up.ne[0] : up.ne[2];
-      if (up_rank != rank) return "has ranks " + std::to_string(rank) + " and " + std::to_string(up_rank);
+      if (up_rank != rank || rank < 1) return "has ranks " + std::to_string(rank) + " and " + std::to_string(up_rank);
       if (down.ne[0] != weight.ne[0]) {
         return "takes " + std::to_string(down.ne[0]) + " inputs, but the model's has " + std::to_string(weight.ne[0]);
       }
@@ -71,7 +71,7 @@ std::string problem(const std::string& target, const Changes& changes, const ggm
     }
   }
   if (sum == ggml_nelements(&weight)) return "";
-  if (sum * 3 == ggml_nelements(&weight) || sum * 3 == ggml_nelements(&weight) * 2) {
+  if (sum == 0 || sum * 3 == ggml_nelements(&weight) || sum * 3 == ggml_nelements(&weight) * 2) {
     return "changes only a part of the fused query, key and value; the engine needs all three";
   }
   return "has " + std::to_string(sum) + " elements, but the model's has " + std::to_string(ggml_nelements(&weight));

@@ -130,6 +130,16 @@ test("every model option reaches the engine's struct", () => {
 test("TypeScript offers or refuses each of the engine's samplers and schedulers, and offers weight types that it knows", () => {
   assert.deepEqual([...samplers, ...Object.keys(refusedSamplers)].sort(), choices("generate", "sampler").sort());
   assert.deepEqual([...schedulers, ...Object.keys(refusedSchedulers)].sort(), choices("generate", "scheduler").sort());
+test("LoRAs are merged or added as asked, but never merged into mapped files", () => {
+  const mode = (options: object) => values(native().describe("model", checkModelOptions(options).params)).loraApplyMode;
+  assert.equal(mode({}), "auto");
+  assert.equal(mode({ loraApplyMode: "immediately" }), "immediately");
+  assert.equal(mode({ mmap: true }), "at_runtime");
+});
+
+test("TypeScript offers exactly the engine's samplers and schedulers, and weight types that it knows", () => {
+  assert.deepEqual(samplers, choices("generate", "sampler"));
+  assert.deepEqual(schedulers, choices("generate", "scheduler"));
   const known = choices("model", "weightType").map((name) => name.toLowerCase());
   assert.deepEqual(
     weightTypes.filter((name) => !known.includes(name)),

@@ -77,8 +77,8 @@ class TypeChoice {
   }
 
   ggml_type of(const TensorStorage& tensor) const {
-    const bool integers = !ggml_is_quantized(tensor.type) && tensor.type != GGML_TYPE_F32 && tensor.type != GGML_TYPE_F16 &&
-                          tensor.type != GGML_TYPE_BF16;
+    const bool integers =
+        !ggml_is_quantized(tensor.type) && tensor.type != GGML_TYPE_F32 && tensor.type != GGML_TYPE_F16 && tensor.type != GGML_TYPE_BF16;
     if (integers || tensor.nelements() == 0 || ends_with(tensor.name, ".bias") || ends_with(tensor.name, "scale")) return tensor.type;
     const bool vector = tensor.nelements() == tensor.ne[0];
     for (const auto& [pattern, type] : rules_) {

@@ -60,13 +60,22 @@ test("every generate option reaches the engine's struct", () => {
 test("every model option reaches the engine's struct", () => {
   const files = { model: "m", diffusionModel: "d", clipL: "l", clipG: "g", t5xxl: "t", vae: "v", taesd: "e" };
   const options = { threads: 3, flashAttention: false, mmap: true, weightType: "q4_k", rng: "cpu", promptCache: 5 };
-  const checked = checkModelOptions({ ...files, ...options, backend: "cuda:1", placement: { textEncoders: "cpu", vae: "vulkan:0" } });
+  const offload = { params: "cpu", maxVram: 2.5, streamLayers: true } as const;
+  const checked = checkModelOptions({
+    ...files,
+    ...options,
+    offload,
+    backend: "cuda:1",
+    placement: { textEncoders: "cpu", vae: "vulkan:0" },
+  });
   const received = values(native().describe("model", { ...checked.files, ...checked.params }));
-  assert.deepEqual(received, { ...files, ...options, weightType: "q4_K", backend: "cuda1,te=cpu,vae=vulkan0" });
+  const nested = Object.fromEntries(Object.entries(offload).map(([name, value]) => [`offload.${name}`, value]));
+  assert.deepEqual(received, { ...files, ...options, ...nested, weightType: "q4_K", backend: "cuda1,te=cpu,vae=vulkan0" });
   const handled = ["preset", "family", "placement", "signal", "onProgress", "onLog"]; // by TypeScript alone
   assert.deepEqual(
     Object.keys(modelOptions)
       .filter((name) => !handled.includes(name))
+      .flatMap((name) => (name === "offload" ? Object.keys(nested) : [name]))
       .sort(),
     Object.keys(received).sort(),
   );

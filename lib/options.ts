@@ -225,7 +225,6 @@ export interface CheckedModelOptions {
 export function checkModelOptions(options: unknown): CheckedModelOptions {
   const checked = checkOptions(modelOptions, options);
   const { preset, family, backend, placement, threads, flashAttention, mmap, weightType, rng, promptCache } = checked;
-  const { loraDir, loraApplyMode } = checked;
   const offload = checked.offload as Offload | undefined;
   if (offload) checkOffload(offload);
   const { loraDir } = checked;

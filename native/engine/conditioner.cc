@@ -41,6 +41,7 @@ void append(Tokens& tokens, const Tokens& more) {
 }
 
 sd::Tensor<float> require(sd::Tensor<float> states, const char* encoder) {
+  if (states.empty()) throw_if_cancelled();  // while its weights were read
   if (states.empty()) throw Failure(code::Generation, std::string("the text encoder ") + encoder + " failed");
   return states;
 }

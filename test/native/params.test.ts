@@ -119,9 +119,13 @@ test("every model option reaches the engine's struct", () => {
   const nested = Object.fromEntries(Object.entries(offload).map(([part, value]) => [`offload.${part}`, value]));
   assert.deepEqual(received, { ...files, ...options, ...nested, weightType: "q4_K", backend: "cuda1,te=cpu,vae=vulkan0" });
   const handled = ["preset", "family", "placement", "loraDir", "maxQueue", "signal", "onProgress", "onLog"]; // by TypeScript alone
+  const nested = Object.fromEntries(Object.entries(offload).map(([name, value]) => [`offload.${name}`, value]));
+  assert.deepEqual(received, { ...files, ...options, ...nested, weightType: "q4_K", backend: "cuda1,te=cpu,vae=vulkan0" });
+  const handled = ["preset", "family", "placement", "signal", "onProgress", "onLog"]; // by TypeScript alone
   assert.deepEqual(
     Object.keys(modelOptions)
       .filter((name) => !handled.includes(name))
+      .flatMap((name) => (name === "offload" ? Object.keys(nested) : [name]))
       .sort(),
     [...new Set(Object.keys(received).map((name) => name.split(".")[0]))].sort(),
   );
@@ -130,21 +134,18 @@ test("every model option reaches the engine's struct", () => {
 test("TypeScript offers or refuses each of the engine's samplers and schedulers, and offers weight types that it knows", () => {
   assert.deepEqual([...samplers, ...Object.keys(refusedSamplers)].sort(), choices("generate", "sampler").sort());
   assert.deepEqual([...schedulers, ...Object.keys(refusedSchedulers)].sort(), choices("generate", "scheduler").sort());
-test("LoRAs are merged or added as asked, but never merged into mapped files", () => {
-  const mode = (options: object) => values(native().describe("model", checkModelOptions(options).params)).loraApplyMode;
-  assert.equal(mode({}), "auto");
-  assert.equal(mode({ loraApplyMode: "immediately" }), "immediately");
-  assert.equal(mode({ mmap: true }), "at_runtime");
-});
-
-test("TypeScript offers exactly the engine's samplers and schedulers, and weight types that it knows", () => {
-  assert.deepEqual(samplers, choices("generate", "sampler"));
-  assert.deepEqual(schedulers, choices("generate", "scheduler"));
   const known = choices("model", "weightType").map((name) => name.toLowerCase());
   assert.deepEqual(
     weightTypes.filter((name) => !known.includes(name)),
     [],
   );
+});
+
+test("LoRAs are merged or added as asked, but never merged into mapped files", () => {
+  const mode = (options: object) => values(native().describe("model", checkModelOptions(options).params)).loraApplyMode;
+  assert.equal(mode({}), "auto");
+  assert.equal(mode({ loraApplyMode: "immediately" }), "immediately");
+  assert.equal(mode({ mmap: true }), "at_runtime");
 });
 
 test("what the C structs cannot hold is refused with its path", () => {

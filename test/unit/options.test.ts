@@ -75,9 +75,6 @@ describe("generate options", () => {
     ["loras", ["a.safetensors", 7, { path: "a" }], "an array"],
     ["vaeTiling", ["on", 1, [256]], "object"],
     ["cache", [1, ["easycache"]], "object"],
-    ["loras", [{}, "a.gguf", new Array(65).fill({ path: "a" })]],
-    ["vaeTiling", ["on", 1, null]],
-    ["cache", [1, null]],
     ["signal", [{}, true, new AbortController()], "an AbortSignal"],
     ["initImage", [7, null, true, "", "a\0b", [], {}, new Uint8Array(0), { data: "abc" }, { data: [1] }, new Date()], "a path, the bytes"],
     ["strength", ["0.5", -0.1, 1.1, Number.NaN], "a number from 0 to 1"],
@@ -229,6 +226,8 @@ describe("generate options", () => {
     assert.equal(drawn(1, 8), "text to image");
     for (let steps = 2; steps <= 1000; steps++)
       assert.equal(drawn(0.6, steps), Math.min(steps - 1, Math.round(steps * 0.6)), String(steps));
+  });
+
   it("checks LoRAs and takes tags out of the prompt", () => {
     assert.deepEqual(check({ prompt: "a", loras: [{ path: "l" }] }).loras, [{ path: "l", weight: 1 }]);
     assert.equal(check({ prompt: "a", loras: [] }).loras, undefined);
@@ -315,8 +314,6 @@ describe("model options", () => {
     ["offload", ["cpu", 7, null]],
     ["promptCache", [-1, 1001, "8"]],
     ["maxQueue", [-1, 1_000_001, 0.5, "8"]],
-    ["loraDir", ["", 1]],
-    ["loraApplyMode", ["merged", true]],
     ["signal", [{}]],
     ["onProgress", [{}]],
     ["onLog", ["log"]],

@@ -21,3 +21,4 @@ export { type EncodeOptions, Image, type ImageFormat } from "./image.js";
 export { loadModel, type Model, type ModelMemory } from "./model.js";
 export { type ImageParameters, readParameters } from "./parameters.js";
 export type * from "./types.js";
+export { loadUpscaler, type UpscaleOptions, type Upscaler, type UpscalerInfo, type UpscalerOptions, upscale } from "./upscaler.js";

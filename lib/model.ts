@@ -7,7 +7,7 @@ import { detectFamily, families, familyDefaults, maxSide, modelName } from "./fa
 import { Generation, progressEvent } from "./generation.js";
 import { type CheckedModelOptions, checkGenerateOptions, checkModelOptions, nativeParams } from "./options.js";
 import { writeParameters } from "./parameters.js";
-import type { GenerateOptions, ModelFiles, ModelInfo, ModelOptions } from "./types.js";
+import type { GenerateOptions, ModelFiles, ModelInfo, ModelOptions, PreviewMode } from "./types.js";
 
 /** Bytes of the weights in memory. */
 export interface ModelMemory {
@@ -54,10 +54,10 @@ export async function loadModel(options: ModelOptions): Promise<Model> {
 }
 
 /** A preset's files, and the given ones in their place. */
-async function resolveFiles({ files, preset, signal }: CheckedModelOptions): Promise<ModelFiles> {
+async function resolveFiles({ files, preset, params, signal }: CheckedModelOptions): Promise<ModelFiles> {
   if (!preset) return files;
   const { taesd, ...demo } = await demoFiles({ signal });
-  return { ...demo, ...(files.vae ? {} : { taesd }), ...files }; // the engine prefers a TAESD to a VAE
+  return { ...demo, ...(files.vae && !params.taesdPreviewOnly ? {} : { taesd }), ...files }; // the engine prefers a TAESD to a VAE
 }
 
 function report(event: NativeEvent, { onProgress, onLog }: Pick<CheckedModelOptions, "onProgress" | "onLog">): void {
@@ -86,6 +86,11 @@ function describeModel(native: NativeModelInfo, files: ModelFiles, { preset, fam
   };
 }
 
+/** TAESD, where there is one, makes the previews; the engine then has no way to make them with the VAE. */
+function previewModesOf({ parts }: ModelInfo): PreviewMode[] {
+  return ["latent", parts.taesd ? "taesd" : "vae"];
+}
+
 /** A loaded model; comes from `loadModel`. */
 export class Model implements AsyncDisposable {
   readonly info: ModelInfo;
@@ -111,13 +116,14 @@ export class Model implements AsyncDisposable {
     const run = new Generation(() => {
       this.#stopIfDisposed();
       const { defaults, maxSide } = this.info;
-      const { parameters, signal } = checkGenerateOptions(options, { defaults, maxSide, depth: this.#depth });
+      const limits = { defaults, maxSide, depth: this.#depth, previewModes: previewModesOf(this.info) };
+      const { parameters, preview, signal } = checkGenerateOptions(options, limits);
       this.#stopIfDisposed(); // an option's getter may have done it
       return {
         parameters,
         signal,
         start: (emit) =>
-          this.#native.generate(nativeParams(parameters), (event) => {
+          this.#native.generate(nativeParams(parameters, preview), (event) => {
             report(event, { onLog: this.#options.onLog });
             emit(event);
           }),

@@ -1,7 +1,8 @@
 import { InvalidOptionError } from "./errors.js";
+import { modelName } from "./families.js";
 import { Image } from "./image.js";
 import { readText } from "./metadata.js";
-import type { GenerationParameters, SkipLayerGuidance } from "./types.js";
+import type { GenerationParameters, HiresParameters, HiresUpscaler, SkipLayerGuidance } from "./types.js";
 
 /** What an image file says about how it was made. Fields that the text does not name are absent. */
 export interface ImageParameters {
@@ -21,6 +22,8 @@ export interface ImageParameters {
   eta?: number;
   sigmas?: number[];
   skipLayerGuidance?: Required<SkipLayerGuidance>;
+  /** `model` is the file's name alone. */
+  hires?: Partial<HiresParameters>;
   rng?: string;
   model?: string;
   version?: string;
@@ -44,6 +47,16 @@ export function writeParameters(parameters: GenerationParameters, model: { name:
   if (skipLayerGuidance) {
     const { layers, scale, start, end } = skipLayerGuidance;
     fields["Skip layer guidance"] = `layers ${layers.join(" ")}, scale ${scale}, start ${start}, end ${end}`;
+  }
+  if (parameters.hires) {
+    const { width, height, steps, strength, upscaler, model, tileSize } = parameters.hires;
+    Object.assign(fields, {
+      "Hires resize": `${width}x${height}`,
+      "Hires upscaler": upscaler,
+      "Hires steps": steps,
+      "Hires strength": strength,
+    });
+    if (model) Object.assign(fields, { "Hires model": modelName(model), "Hires tile size": tileSize });
   }
   if (model.rng && model.rng !== "cuda") fields.RNG = model.rng;
   // The text has no way to quote its own marks, so a prompt that contains one gives its length.
@@ -93,6 +106,7 @@ export function parseParameters(text: string): ImageParameters {
     clipSkip: number(fields["Clip skip"]),
     eta: number(fields.Eta),
     sigmas: fields.Sigmas?.split(" ").map(Number),
+    hires: fields["Hires resize"] ? readHires(fields) : undefined,
     skipLayerGuidance: guidance ? readGuidance(guidance) : undefined,
     rng: fields.RNG,
     model: fields.Model,
@@ -105,6 +119,21 @@ export function parseParameters(text: string): ImageParameters {
 
 function number(text: string | undefined): number | undefined {
   return text?.trim() && Number.isFinite(Number(text)) ? Number(text) : undefined;
+}
+
+function readHires(fields: Record<string, string>): Partial<HiresParameters> {
+  const [width, height] = (fields["Hires resize"] ?? "").split("x").map(number);
+  const hires: Partial<HiresParameters> = {
+    width,
+    height,
+    steps: number(fields["Hires steps"]),
+    strength: number(fields["Hires strength"]),
+    upscaler: fields["Hires upscaler"] as HiresUpscaler | undefined,
+    model: fields["Hires model"],
+    tileSize: number(fields["Hires tile size"]),
+  };
+  for (const name of Object.keys(hires) as (keyof HiresParameters)[]) if (hires[name] === undefined) delete hires[name];
+  return hires;
 }
 
 function readGuidance([, layers = "", ...rest]: RegExpExecArray): Required<SkipLayerGuidance> {

@@ -1,6 +1,10 @@
 #include "generate.h"
 
+#include <algorithm>
+
 #include "engine/announcements.h"
+#include "engine/callbacks.h"
+#include "engine/esrgan.h"
 #include "image.h"
 #include "job/cancel.h"
 #include "job/environment.h"
@@ -18,17 +22,37 @@ class GenerateJob final : public PhasedJob {
 
   void on_log(sd_log_level_t level, const char* text) override {
     Phase phase;
-    if (engine::begins_phase(text, phase)) enter(phase);
+    if (engine::begins_phase(text, phase)) {
+      if (phase == Phase::Upscale) pass_ = 2;
+      enter(phase);
+    }
     PhasedJob::on_log(level, text);
   }
 
-  void on_progress(int step, int steps) override { progress(step, steps); }
+  void on_progress(int step, int steps) override {
+    if (clock_.phase() == Phase::Upscale) return;  // tiles of several networks, and their loading, one after the other
+    if (clock_.phase() == Phase::Sample) await_preview(step + 1);
+    progress(step, steps);
+  }
+
+  void on_preview(int step, const sd_image_t& picture) override {
+    engine::set_preview(params.preview_mode, false);  // one a step
+    emit([pixels = Pixels::copy_of(picture), step, image = image_, pass = pass_](Napi::Env env) {
+      Napi::Object event = event_of(env, "preview");
+      event["image"] = image;
+      event["step"] = step;
+      if (pass > 0) event["pass"] = pass;
+      pixels.put_into(event);
+      return event;
+    });
+  }
 
   Napi::Value result(Napi::Env env) override {
     Napi::Object timings = Napi::Object::New(env);
     timings["queued"] = queued_;
     timings["encode"] = clock_.total(Phase::Encode);
     timings["sample"] = clock_.total(Phase::Sample);
+    timings["upscale"] = clock_.total(Phase::Upscale);
     timings["decode"] = clock_.total(Phase::Decode);
     timings["total"] = total_;
     return timings;
@@ -39,7 +63,10 @@ class GenerateJob final : public PhasedJob {
   void run() override {
     queued_ = seconds_since(created_);
     if (model_->context == nullptr) throw Failure(code::Disposed, "the model has been disposed");
+    const PreviewsEnd previews_end;
+    engine::set_preview(params.preview_mode, false);
     const Clock::time_point start = Clock::now();
+    if (uses_esrgan()) engine::check_esrgan(params.hires.model_path, "hires.model");
     const int64_t first_seed = params.seed;
     const int count = params.batch_count;
     params.batch_count = 1;
@@ -51,7 +78,21 @@ class GenerateJob final : public PhasedJob {
   }
 
  private:
+  struct PreviewsEnd {
+    ~PreviewsEnd() { engine::set_preview(PREVIEW_NONE, false); }
+  };
+
+  void await_preview(int step) {
+    const bool wanted = params.preview_mode != PREVIEW_NONE && step % std::max(1, params.preview_every) == 0;
+    engine::set_preview(params.preview_mode, wanted);
+  }
+
+  bool uses_esrgan() const {
+    return params.hires.enabled && params.hires.upscaler == SD_HIRES_UPSCALER_MODEL && params.hires.model_path != nullptr;
+  }
+
   void draw() {
+    pass_ = params.hires.enabled ? 1 : 0;
     enter(Phase::Encode);
     sd_image_t* images = generate_image(model_->context, &params);
     throw_if_cancelled();

@@ -5,6 +5,8 @@
 namespace sdcpp::params {
 
 struct GenerateParams : sd_img_gen_params_t {
+  preview_t preview_mode = PREVIEW_NONE;
+  int preview_every = 1;
   Arena arena;
 
   GenerateParams() { sd_img_gen_params_init(this); }

@@ -87,9 +87,9 @@ export interface Preview {
   /** A preview after every so many steps, 1 to 1000. Default: 1. */
   every?: number;
   /**
-   * - `"latent"`: a fixed projection to colors, 1/8 of the size; needs nothing and takes well under a millisecond at 1024x1024. Made for SD 3's
-   *   latents; with the demo, only shapes are right.
-   * - `"taesd"`: decoded by TAESD, in full size; the model needs one (`taesd`, with `taesdPreviewOnly` when a VAE makes the pictures).
+   * - `"latent"`: a fixed projection to colors, 1/8 of the size; needs nothing and costs next to nothing. Made for SD 3's latents; with the demo,
+   *   only shapes are right.
+   * - `"taesd"`: decoded by TAESD, in full size: each takes as long as TAESD takes to decode the finished picture. The model needs one (`taesd`, with `taesdPreviewOnly` when a VAE makes the pictures).
    * - `"vae"`: decoded by the VAE, in full size and slow: each takes as long as decoding the finished picture.
    *
    * Default: `"latent"`.

@@ -5,10 +5,13 @@ import {
   checkGenerateOptions,
   checkModelOptions,
   generateOptions,
+  hiresUpscalers,
   modelOptions,
   nativeParams,
+  previewModes,
   samplers,
   schedulers,
+  upscalerOptions,
   weightTypes,
 } from "../../lib/options.js";
 
@@ -36,10 +39,13 @@ test("every generate option reaches the engine's struct", () => {
     sigmas: [1, 0.5, 0.25, 0],
     skipLayerGuidance: { layers: [3, 4], scale: 1.5, start: 0.25, end: 0.75 },
     clipSkip: 3,
+    hires: { width: 512, height: 1024, steps: 5, strength: 0.25, upscaler: "model", model: "u", tileSize: 96 },
+    preview: { every: 2, mode: "taesd" },
   };
-  const names = Object.keys(given).flatMap((name) =>
-    name === "skipLayerGuidance" ? Object.keys(given[name]).map((part) => `${name}.${part}`) : [name],
+  const nested = Object.entries({ ...given, hires: { enabled: true, ...given.hires } }).flatMap(([name, value]) =>
+    typeof value === "object" && !Array.isArray(value) ? Object.entries(value).map(([part, v]) => [`${name}.${part}`, v]) : [[name, value]],
   );
+  const names = nested.map(([name]) => name);
   const publicNames = Object.keys(generateOptions).filter((name) => name !== "signal");
   assert.deepEqual(Object.keys(given).sort(), publicNames.sort(), "this test covers every option");
   assert.deepEqual(
@@ -50,15 +56,13 @@ test("every generate option reaches the engine's struct", () => {
     names.sort(),
   );
 
-  const { parameters } = checkGenerateOptions(given, { defaults, maxSide: 1024, depth: 24 });
-  const received = values(native().describe("generate", nativeParams(parameters)));
-  const { skipLayerGuidance, ...flat } = given;
-  const nested = Object.entries(skipLayerGuidance).map(([part, value]) => [`skipLayerGuidance.${part}`, value]);
-  assert.deepEqual(received, { ...flat, ...Object.fromEntries(nested) });
+  const { parameters, preview } = checkGenerateOptions(given, { defaults, maxSide: 1024, depth: 24 });
+  const received = values(native().describe("generate", nativeParams(parameters, preview)));
+  assert.deepEqual(received, Object.fromEntries(nested));
 });
 
 test("every model option reaches the engine's struct", () => {
-  const files = { model: "m", diffusionModel: "d", clipL: "l", clipG: "g", t5xxl: "t", vae: "v", taesd: "e" };
+  const files = { model: "m", diffusionModel: "d", clipL: "l", clipG: "g", t5xxl: "t", vae: "v", taesd: "e", taesdPreviewOnly: true };
   const options = { threads: 3, flashAttention: false, mmap: true, weightType: "q4_k", rng: "cpu", promptCache: 5 };
   const checked = checkModelOptions({ ...files, ...options, backend: "cuda:1", placement: { textEncoders: "cpu", vae: "vulkan:0" } });
   const received = values(native().describe("model", { ...checked.files, ...checked.params }));
@@ -72,9 +76,23 @@ test("every model option reaches the engine's struct", () => {
   );
 });
 
+test("every upscaler option reaches the engine", () => {
+  const given = { model: "m", threads: 3, tileSize: 64, backend: "cuda1" };
+  assert.deepEqual(values(native().describe("upscaler", given)), given);
+  const handled = ["signal", "onProgress", "onLog"]; // by TypeScript alone
+  assert.deepEqual(
+    Object.keys(upscalerOptions)
+      .filter((name) => !handled.includes(name))
+      .sort(),
+    Object.keys(given).sort(),
+  );
+});
+
 test("TypeScript offers exactly the engine's samplers and schedulers, and weight types that it knows", () => {
   assert.deepEqual(samplers, choices("generate", "sampler"));
   assert.deepEqual(schedulers, choices("generate", "scheduler"));
+  assert.deepEqual(hiresUpscalers, choices("generate", "hires.upscaler"));
+  assert.deepEqual(previewModes, choices("generate", "preview.mode"));
   const known = choices("model", "weightType").map((name) => name.toLowerCase());
   assert.deepEqual(
     weightTypes.filter((name) => !known.includes(name)),

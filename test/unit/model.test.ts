@@ -9,7 +9,7 @@ import { readParameters } from "../../lib/parameters.js";
 import type { LogEvent, ModelInfo, ModelOptions } from "../../lib/types.js";
 
 const parts = { diffusion: { bytes: 100, parameters: 50 }, vae: { bytes: 20, parameters: 10 } };
-const timings: NativeTimings = { queued: 0, encode: 0, sample: 0, decode: 0, total: 0 };
+const timings: NativeTimings = { queued: 0, encode: 0, sample: 0, upscale: 0, decode: 0, total: 0 };
 
 function fakeModel(onLog?: (event: LogEvent) => void) {
   const order: string[] = [];

@@ -68,6 +68,8 @@ describe("generate options", () => {
     ["sigmas", ["1,0", [1], Array(1002).fill(1), { 0: 1, 1: 0, length: 2 }], "an array of 2 to 1001 items"],
     ["skipLayerGuidance", ["on", 1, [7]], "object"],
     ["clipSkip", ["2", 0, 13, -1], "an integer from 1 to 12"],
+    ["hires", ["on", 2, [2]], "object"],
+    ["preview", ["latent", 1, []], "object"],
     ["signal", [{}, true, new AbortController()], "an AbortSignal"],
     ["initImage", [7, null, true, "", "a\0b", [], {}, new Uint8Array(0), { data: "abc" }, { data: [1] }, new Date()], "a path, the bytes"],
     ["strength", ["0.5", -0.1, 1.1, Number.NaN], "a number from 0 to 1"],
@@ -111,6 +113,20 @@ describe("generate options", () => {
     assert.equal(check({ prompt: "a", seed: 2n ** 63n - 2n, batchCount: 2 }).batchCount, 2);
     rejects(() => check({ prompt: "a", seed: 2n ** 63n - 1n, batchCount: 2 }), "seed", "seed + batchCount - 1");
     assert.equal(check({ prompt: "a", seed: Number.MAX_SAFE_INTEGER }).seed, 9007199254740991n);
+  });
+
+  it("works out the final size of a hires fix", () => {
+    const size = (hires: boolean | object) => {
+      const { width, height } = check({ prompt: "a", width: 256, height: 128, hires } as never).hires ?? {};
+      return [width, height];
+    };
+    assert.deepEqual(size(true), [512, 256]);
+    assert.deepEqual(size({ scale: 1.3 }), [336, 160], "to the nearest multiples of 16");
+    assert.deepEqual(size({ width: 320 }), [320, 160]);
+    assert.deepEqual(size({ height: 192 }), [384, 192]);
+    assert.deepEqual(size({ width: 256, height: 512 }), [256, 512]);
+    assert.deepEqual(size(false), [undefined, undefined]);
+    assert.equal(check({ prompt: "a", steps: 9, width: 64, height: 64, hires: true }).hires?.steps, 9);
   });
 
   it("checks sigmas together", () => {
@@ -174,6 +190,9 @@ describe("generate options", () => {
     const nothingToFade = { prompt: "a", initImage, mask: "alpha", keepUnmasked: false };
     rejects(() => check({ ...nothingToFade, maskFeather: 1 }), "maskFeather", "expected 0 when keepUnmasked is false");
     assert.equal(check({ ...nothingToFade, maskFeather: 0 }).keepUnmasked, false);
+    const hires = { prompt: "a", initImage, mask: "alpha", width: 64, height: 64, hires: true };
+    for (const kept of [{}, { keepUnmasked: true }]) rejects(() => check({ ...hires, ...kept }), "hires", "expected keepUnmasked: false");
+    assert.equal(check({ ...hires, keepUnmasked: false }).hires?.width, 128);
   });
 
   it("tells the engine how many steps a strength stands for", () => {
@@ -232,7 +251,7 @@ describe("generate options", () => {
 
 describe("model options", () => {
   it("splits them into files and parameters for native code", () => {
-    const defaults = { mmap: false, rng: "cuda", promptCache: 8 };
+    const defaults = { mmap: false, rng: "cuda", promptCache: 8, taesdPreviewOnly: false };
     const signal = new AbortController().signal;
     const options = {
       diffusionModel: "d.gguf",
@@ -258,6 +277,7 @@ describe("model options", () => {
     ["family", ["sd3.5-huge", 1]],
     ["backend", ["", "cuda0", "cuda:", "cuda:-1", "opencl:0", "CPU", 0]],
     ["placement", ["cpu", null]],
+    ["taesdPreviewOnly", ["true", 1]],
     ["threads", [0, 513, "4", 1.5]],
     ["flashAttention", ["true", 1]],
     ["mmap", ["", 0]],

@@ -192,7 +192,8 @@ export class Model implements AsyncDisposable {
 
   /** Makes later runs wait until this one, whose pictures are still being read, has started or ended. */
   #standInLine(started: Promise<void>, run: Generation): void {
-    const turn = Promise.race([started, run.settled]).then(() => {
+    const before = this.#line; // one that fails early does not let later ones pass those before it
+    const turn = Promise.all([Promise.race([started, run.settled]), before]).then(() => {
       if (this.#line === turn) this.#line = undefined;
     });
     this.#line = turn;

@@ -110,13 +110,17 @@ test("every model option reaches the engine's struct", () => {
     promptCache: 5,
     loraApplyMode: "at_runtime",
   };
-  const checked = checkModelOptions({ ...files, ...options, backend: "cuda:1", placement: { textEncoders: "cpu", vae: "vulkan:0" } });
+  const offload = { params: "cpu", maxVram: 2.5, streamLayers: true };
+  const placement = { textEncoders: "cpu", vae: "vulkan:0" };
+  const checked = checkModelOptions({ ...files, ...options, offload, backend: "cuda:1", placement });
   const received = values(native().describe("model", { ...checked.files, ...checked.params }));
-  assert.deepEqual(received, { ...files, ...options, weightType: "q4_K", backend: "cuda1,te=cpu,vae=vulkan0" });
+  const nested = Object.fromEntries(Object.entries(offload).map(([part, value]) => [`offload.${part}`, value]));
+  assert.deepEqual(received, { ...files, ...options, ...nested, weightType: "q4_K", backend: "cuda1,te=cpu,vae=vulkan0" });
   const handled = ["preset", "family", "placement", "loraDir", "signal", "onProgress", "onLog"]; // by TypeScript alone
   assert.deepEqual(
     Object.keys(modelOptions)
       .filter((name) => !handled.includes(name))
+      .flatMap((name) => (name === "offload" ? Object.keys(nested) : [name]))
       .sort(),
     Object.keys(received).sort(),
   );

@@ -47,6 +47,7 @@ function fakeModel(onLog?: (event: LogEvent) => void) {
     maxSide: 64,
     name: "medium",
     defaults: familyDefaults("sd3.5-medium", 64),
+    devices: { diffusion: "cpu", textEncoders: "cpu", vae: "cpu" },
   } as unknown as ModelInfo;
   return { model: new Model(native, info, { onLog, params: { rng: "cpu" } }), jobs, order, dispose };
 }

@@ -54,6 +54,8 @@ describe("generate options", () => {
 
   const wrong: [string, unknown[], string][] = [
     ["prompt", [7, null, ["a"], "a\0b", "é".repeat(8193)], "at most 16384 bytes"],
+    ["t5Prompt", [7, null, "a\0b", "é".repeat(8193)], "at most 16384 bytes"],
+    ["negativeT5Prompt", [7, null, "é".repeat(8193)], "at most 16384 bytes"],
     ["negativePrompt", [true, null, "x".repeat(16_385)], "at most 16384 bytes"],
     ["width", ["512", 0, 8, 500, 1040, 512.5, Number.NaN, Number.POSITIVE_INFINITY, 512n, null], "a multiple of 16 from 16 to 1024"],
     ["height", ["512", -16, 2048], "a multiple of 16 from 16 to 1024"],
@@ -68,6 +70,9 @@ describe("generate options", () => {
     ["sigmas", ["1,0", [1], Array(1002).fill(1), { 0: 1, 1: 0, length: 2 }], "an array of 2 to 1001 items"],
     ["skipLayerGuidance", ["on", 1, [7]], "object"],
     ["clipSkip", ["2", 0, 13, -1], "an integer from 1 to 12"],
+    ["loras", ["a.safetensors", 7, { path: "a" }], "an array"],
+    ["vaeTiling", ["on", 1, [256]], "object"],
+    ["cache", [1, ["easycache"]], "object"],
     ["hires", ["on", 2, [2]], "object"],
     ["preview", ["latent", 1, []], "object"],
     ["signal", [{}, true, new AbortController()], "an AbortSignal"],
@@ -251,7 +256,7 @@ describe("generate options", () => {
 
 describe("model options", () => {
   it("splits them into files and parameters for native code", () => {
-    const defaults = { mmap: false, rng: "cuda", promptCache: 8, taesdPreviewOnly: false };
+    const defaults = { mmap: false, rng: "cuda", promptCache: 8, loraApplyMode: "auto", taesdPreviewOnly: false };
     const signal = new AbortController().signal;
     const options = {
       diffusionModel: "d.gguf",
@@ -283,6 +288,9 @@ describe("model options", () => {
     ["mmap", ["", 0]],
     ["weightType", ["q4_K", "q3", 8]],
     ["rng", ["cude", 1]],
+    ["loraDir", ["", 7, null]],
+    ["loraApplyMode", ["merge", 1]],
+    ["offload", ["cpu", 7, null]],
     ["promptCache", [-1, 1001, "8"]],
     ["signal", [{}]],
     ["onProgress", [{}]],

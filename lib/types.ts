@@ -57,7 +57,7 @@ export interface ModelOptions extends ModelFiles {
   mmap?: boolean;
   /** Where the weights wait, and how much of a GPU's memory a computation may take. Default: all weights stay on their device. */
   offload?: Offload;
-  /** Convert weights while loading, for example `"q8_0"` or `"f16"`: each load takes longer (`convert` does it once). Default: as in the file. */
+  /** Convert weights while loading, for example `"q8_0"`: each load takes longer (`convert` does it once). Default: as in the file. */
   weightType?: string;
   /** Random generator: `"cuda"` (default, the same noise as most other tools), `"cpu"` (PyTorch's CPU noise) or `"std_default"`. */
   rng?: string;
@@ -263,6 +263,8 @@ export interface ModelInfo {
   files: ModelFiles;
   /** Ten hex digits for each file, which pictures carry too: made of its size and samples of its content, so no proof against tampering. */
   fingerprints: Record<string, string>;
+  /** First eight digits of the engine's commit. */
+  engine: string;
 }
 
 export interface Device {

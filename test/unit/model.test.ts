@@ -44,6 +44,7 @@ function fakeModel(onLog?: (event: LogEvent) => void) {
     parts,
     maxSide: 64,
     name: "medium",
+    devices: { diffusion: "cpu", textEncoders: "cpu", vae: "cpu" },
     defaults: familyDefaults("sd3.5-medium", 64),
   } as unknown as ModelInfo;
   return { model: new Model(native, info, { onLog, params: { rng: "cpu" } }), jobs, order, dispose };

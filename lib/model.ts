@@ -54,9 +54,10 @@ export async function loadModel(options: ModelOptions): Promise<Model> {
     cancel = () => job.cancel();
     signal?.addEventListener("abort", cancel, { once: true });
     const [model, prints] = await Promise.all([job.promise, fingerprints(files).catch(() => ({}))]);
+    const engine = native().engine.commit.slice(0, 8);
     if (signal?.aborted) await model.dispose();
     stopIfAborted();
-    return new Model(model, { ...describeModel(model.info, files, checked), fingerprints: prints }, checked);
+    return new Model(model, { ...describeModel(model.info, files, checked), fingerprints: prints, engine }, checked);
   } catch (error) {
     throw signal?.aborted && isCancelled(error) ? signal.reason : fromNative(error, site);
   } finally {
@@ -80,7 +81,7 @@ function report(event: NativeEvent, { onProgress, onLog }: Pick<CheckedModelOpti
   }
 }
 
-type Description = Omit<ModelInfo, "fingerprints">;
+type Description = Omit<ModelInfo, "fingerprints" | "engine">;
 
 function describeModel(native: NativeModelInfo, files: ModelFiles, { preset, family: given }: CheckedModelOptions): Description {
   const mainFile = files.diffusionModel ?? files.model ?? "";
@@ -235,11 +236,10 @@ export class Model implements AsyncDisposable {
 
   /** What goes into the pictures, so that they can be drawn again. */
   #describe(): ModelText {
-    const { name, fingerprints, devices } = this.info;
+    const { name, fingerprints, devices, engine } = this.info;
     const { rng, weightType, flashAttention } = this.#options.params;
     const used = [devices.diffusion, devices.textEncoders, devices.vae];
     const device = new Set(used).size === 1 ? used[0] : used.join(" ");
-    const engine = native().engine.commit.slice(0, 8);
     return { name, rng, weightType: weightType?.toLowerCase(), flashAttention, device, fingerprints, engine };
   }
 

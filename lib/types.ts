@@ -35,7 +35,7 @@ export interface Offload {
   /**
    * `"cpu"`: weights wait in main memory and go to the GPU when they are needed; no effect on the CPU backend. `"disk"`: each part is read
    * from its files whenever it is needed and freed afterwards: the least memory, and reading time in each picture. The files must stay as
-   * they are while the model is loaded. Default: weights stay where they are computed with.
+   * they are while the model is loaded; `mmap` beside it gains nothing. Default: weights stay where they are computed with.
    */
   params?: "cpu" | "disk";
   /**
@@ -64,7 +64,7 @@ export interface ModelOptions extends ModelFiles {
   mmap?: boolean;
   /** Where the weights wait, and how much of a GPU's memory a computation may take. Default: all weights stay on their device. */
   offload?: Offload;
-  /** Convert weights while loading, for example `"q8_0"` or `"f16"`. Default: as in the file. */
+  /** Convert weights while loading, for example `"q8_0"`: each load takes longer (`convert` does it once). Default: as in the file. */
   weightType?: string;
   /** Random generator: `"cuda"` (default, the same noise as most other tools), `"cpu"` (PyTorch's CPU noise) or `"std_default"`. */
   rng?: string;
@@ -439,6 +439,8 @@ export interface ModelInfo {
   files: ModelFiles;
   /** Ten hex digits for each file, which pictures carry too: made of its size and samples of its content, so no proof against tampering. */
   fingerprints: Record<string, string>;
+  /** First eight digits of the engine's commit. */
+  engine: string;
 }
 
 export interface Device {

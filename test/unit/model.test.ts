@@ -46,6 +46,7 @@ function fakeModel(onLog?: (event: LogEvent) => void) {
     parts,
     maxSide: 64,
     name: "medium",
+    devices: { diffusion: "cpu", textEncoders: "cpu", vae: "cpu" },
     defaults: familyDefaults("sd3.5-medium", 64),
     devices: { diffusion: "cpu", textEncoders: "cpu", vae: "cpu" },
   } as unknown as ModelInfo;

@@ -302,6 +302,7 @@ describe("model options", () => {
     ]),
     ["preset", ["demos", 1]],
     ["family", ["sd3.5-huge", 1]],
+    ["offload", ["disk", true, null]],
     ["backend", ["", "cuda0", "cuda:", "cuda:-1", "opencl:0", "CPU", 0]],
     ["placement", ["cpu", null]],
     ["threads", [0, 513, "4", 1.5]],

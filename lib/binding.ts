@@ -9,14 +9,15 @@ export interface NativeJob<T> {
   cancel(): void;
 }
 
-export type NativePhase = "load" | "encode" | "sample" | "decode" | "convert";
+export type NativePhase = "load" | "encode" | "sample" | "upscale" | "decode" | "convert";
 
 /** One message of a running job, in the order in which things happened. All come before the job's promise settles. */
 export type NativeEvent =
   | { type: "queued"; position: number }
-  | { type: "phase"; phase: NativePhase; image: number }
+  | { type: "phase"; phase: NativePhase; image: number; pass?: number }
   /** `seconds` since the phase began. `load` and `convert` count tensors, `sample` counts steps of one image. */
-  | { type: "progress"; phase: NativePhase; step: number; steps: number; image: number; seconds: number }
+  | { type: "progress"; phase: NativePhase; step: number; steps: number; image: number; pass?: number; seconds: number }
+  | { type: "preview"; image: number; step: number; pass?: number; width: number; height: number; channels: number; data: Uint8Array }
   | { type: "image"; image: number; seed: bigint; width: number; height: number; channels: number; data: Uint8Array }
   | { type: "log"; level: NativeLogLevel; text: string };
 
@@ -37,6 +38,7 @@ export interface NativeModelParams {
   t5xxl?: string;
   vae?: string;
   taesd?: string;
+  taesdPreviewOnly?: boolean;
   threads?: number;
   weightType?: string;
   flashAttention?: boolean;
@@ -89,6 +91,40 @@ export interface NativeGenerateParams {
   maskFeather?: number;
   /** Not of the picture: its place in line. */
   priority?: number;
+  hires?: {
+    enabled: boolean;
+    width?: number;
+    height?: number;
+    steps?: number;
+    strength?: number;
+    upscaler?: string;
+    model?: string;
+    tileSize?: number;
+  };
+  preview?: { every?: number; mode?: string };
+}
+
+/** Mirrors `native/params/upscaler.cc`. */
+export interface NativeUpscalerParams {
+  model: string;
+  threads?: number;
+  tileSize?: number;
+  backend?: string;
+}
+
+export interface NativePicture {
+  width: number;
+  height: number;
+  channels: number;
+  data: Uint8Array;
+}
+
+export interface NativeUpscaler {
+  readonly info: { scale: number; blocks: number; bytes: number; parameters: number; device: string };
+  /** Takes three channels. */
+  upscale(picture: NativePicture, emit: (event: NativeEvent) => void): NativeJob<NativePicture>;
+  /** Cancels the upscaler's jobs and frees it on the engine thread. */
+  dispose(): Promise<void>;
 }
 
 /** Pixels that native code copies: `initImage` has 3 channels, `mask` 1 (255 = paint); both have the size of the picture. */
@@ -122,6 +158,7 @@ export interface NativeTimings {
   queued: number;
   encode: number;
   sample: number;
+  upscale: number;
   decode: number;
   total: number;
 }
@@ -162,9 +199,10 @@ export interface NativeField {
 export interface NativeBinding {
   load(params: NativeModelParams, emit: (event: NativeEvent) => void): NativeJob<NativeModel>;
   convert(params: NativeConvertParams, emit: (event: NativeEvent) => void): NativeJob<{ bytes: number; tensors: Record<string, number> }>;
+  loadUpscaler(params: NativeUpscalerParams, emit: (event: NativeEvent) => void): NativeJob<NativeUpscaler>;
   devices(): NativeJob<NativeDevice[]>;
   /** The params tables; nested members are named by path (`skipLayerGuidance.layers`). */
-  describe(table: "model" | "generate" | "convert", params?: object): NativeField[];
+  describe(table: "model" | "generate" | "convert" | "upscaler", params?: object): NativeField[];
   /** Ends this environment's jobs and waits until the engine has let go of them; further calls throw. */
   close(): void;
   /** Engine commit and the CPU features it was built for. */

@@ -18,10 +18,10 @@ export interface Plan {
 
 /** The public event of a native progress message. `seconds` counts from the beginning of this picture's phase. */
 export function progressEvent(event: Extract<NativeEvent, { type: "progress" }>, images: number): ProgressEvent {
-  const { phase, step, steps, image, seconds } = event;
+  const { phase, step, steps, image, pass, seconds } = event;
   const secondsPerStep = seconds / step;
   const left = steps - step + (phase === "load" ? 0 : (images - image - 1) * steps);
-  return { type: "progress", phase, step, steps, image, images, secondsPerStep, eta: secondsPerStep * left };
+  return { type: "progress", phase, step, steps, image, images, ...(pass ? { pass } : {}), secondsPerStep, eta: secondsPerStep * left };
 }
 
 /**
@@ -148,6 +148,9 @@ export class Generation implements Promise<GenerationResult>, AsyncIterable<Gene
     const images = plan.parameters.batchCount;
     if (event.type === "progress") {
       if (event.step > 0) this.#publish(progressEvent(event, images));
+    } else if (event.type === "preview") {
+      const { data, width, height, channels, ...rest } = event;
+      this.#publish({ ...rest, preview: new Image(data, width, height, channels as 3) });
     } else if (event.type === "image") {
       const { image: index, seed, data, width, height, channels } = event;
       const image = new Image(data, width, height, channels as 1 | 3 | 4, plan.describe(seed));

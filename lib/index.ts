@@ -24,3 +24,4 @@ export { loadModel, type Model, type ModelMemory } from "./model.js";
 export { type ImageParameters, readParameters } from "./parameters.js";
 export { type FieldChange, type Reproduction, reproduce } from "./reproduce.js";
 export type * from "./types.js";
+export { loadUpscaler, type UpscaleOptions, type Upscaler, type UpscalerInfo, type UpscalerOptions, upscale } from "./upscaler.js";

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import sharp from "sharp";
 import type { NativeImage, NativeImages } from "./binding.js";
 import { InvalidOptionError } from "./errors.js";
-import type { GivenImages, ModelLimits } from "./options.js";
+import { type GivenImages, type ModelLimits, resolveHires } from "./options.js";
 import type { Fit, GenerationParameters, ImageInput, RawImage } from "./types.js";
 
 const white = { r: 255, g: 255, b: 255, alpha: 1 };
@@ -84,12 +84,13 @@ async function pixels(pipeline: sharp.Sharp, channels: number): Promise<NativeIm
  * @throws InvalidOptionError with the option's name
  */
 export async function readImages(
-  { initImage, mask, width, height }: GivenImages,
+  { initImage, mask, width, height, hires }: GivenImages,
   parameters: GenerationParameters,
   limits: Pick<ModelLimits, "defaults" | "maxSide">,
 ): Promise<NativeImages> {
   const source = await openImage(initImage, "initImage");
   Object.assign(parameters, sizeFor(source, { width, height }, limits));
+  if (hires) parameters.hires = resolveHires(hires, parameters, limits.maxSide);
   const target = { ...parameters, fit: parameters.fit ?? "cover" };
   const picture = await readable("initImage", () => readColor(source, target));
   if (mask === undefined) return { initImage: picture };

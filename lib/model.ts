@@ -18,7 +18,7 @@ import { Generation, progressEvent } from "./generation.js";
 import { readImages } from "./inputs.js";
 import { type CheckedModelOptions, checkCountTokens, checkGenerateOptions, checkModelOptions, nativeParams } from "./options.js";
 import { type ModelText, writeParameters } from "./parameters.js";
-import type { CountTokensOptions, GenerateOptions, ModelFiles, ModelInfo, ModelOptions, TokenCounts } from "./types.js";
+import type { CountTokensOptions, GenerateOptions, ModelFiles, ModelInfo, ModelOptions, PreviewMode, TokenCounts } from "./types.js";
 
 /** Bytes of the weights in memory. */
 export interface ModelMemory {
@@ -66,10 +66,10 @@ export async function loadModel(options: ModelOptions): Promise<Model> {
 }
 
 /** A preset's files, and the given ones in their place. */
-async function resolveFiles({ files, preset, signal }: CheckedModelOptions): Promise<ModelFiles> {
+async function resolveFiles({ files, preset, params, signal }: CheckedModelOptions): Promise<ModelFiles> {
   if (!preset) return files;
   const { taesd, ...demo } = await demoFiles({ signal });
-  return { ...demo, ...(files.vae ? {} : { taesd }), ...files }; // the engine prefers a TAESD to a VAE
+  return { ...demo, ...(files.vae && !params.taesdPreviewOnly ? {} : { taesd }), ...files }; // the engine prefers a TAESD to a VAE
 }
 
 function report(event: NativeEvent, { onProgress, onLog }: Pick<CheckedModelOptions, "onProgress" | "onLog">): void {
@@ -99,6 +99,11 @@ function describeModel(native: NativeModelInfo, files: ModelFiles, { preset, fam
     name: preset ?? modelName(mainFile),
     files,
   };
+}
+
+/** TAESD, where there is one, makes the previews; the engine then has no way to make them with the VAE. */
+function previewModesOf({ parts }: ModelInfo): PreviewMode[] {
+  return ["latent", parts.taesd ? "taesd" : "vae"];
 }
 
 /** A loaded model; comes from `loadModel`. */
@@ -134,11 +139,12 @@ export class Model implements AsyncDisposable {
     const run = new Generation(() => {
       this.#stopIfDisposed();
       const { defaults, maxSide } = this.info;
-      const { parameters, images, priority, signal } = checkGenerateOptions(options, {
+      const { parameters, images, preview, priority, signal } = checkGenerateOptions(options, {
         defaults,
         maxSide,
         depth: this.#depth,
         t5: this.#hasT5,
+        previewModes: previewModesOf(this.info),
         loraDir: this.#options.loraDir,
       });
       this.#stopIfDisposed(); // an option's getter may have done it
@@ -158,7 +164,7 @@ export class Model implements AsyncDisposable {
         signal,
         ...(waits && { ready: () => Promise.all([read(), before]) }),
         start: (emit) => {
-          const job = this.#enqueue({ ...nativeParams(parameters, pictures), priority }, (event) => {
+          const job = this.#enqueue({ ...nativeParams(parameters, pictures, preview), priority }, (event) => {
             report(event, { onLog: this.#options.onLog });
             emit(event);
           });
@@ -199,7 +205,8 @@ export class Model implements AsyncDisposable {
 
   /** Makes later runs wait until this one, whose pictures are still being read, has started or ended. */
   #standInLine(started: Promise<void>, run: Generation): void {
-    const turn = Promise.race([started, run.settled]).then(() => {
+    const before = this.#line; // one that fails early does not let later ones pass those before it
+    const turn = Promise.all([Promise.race([started, run.settled]), before]).then(() => {
       if (this.#line === turn) this.#line = undefined;
     });
     this.#line = turn;

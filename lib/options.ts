@@ -11,6 +11,8 @@ import type {
   Fit,
   GenerateOptions,
   GenerationParameters,
+  Hires,
+  HiresParameters,
   ImageInput,
   LogEvent,
   Lora,
@@ -18,6 +20,8 @@ import type {
   ModelFiles,
   Module,
   Offload,
+  Preview,
+  PreviewMode,
   ProgressEvent,
   SkipLayerGuidance,
   StepCache,
@@ -27,6 +31,11 @@ import type {
 export { samplers, schedulers };
 export const weightTypes = "f32 f16 bf16 q4_0 q4_1 q5_0 q5_1 q8_0 q2_k q3_k q4_k q5_k q6_k".split(" ");
 export const convertTypes = [...weightTypes, "iq4_nl", "iq4_xs"];
+export const hiresUpscalers =
+  "latent latent-nearest latent-nearest-exact latent-antialiased latent-bicubic latent-bicubic-antialiased lanczos nearest model".split(
+    " ",
+  );
+export const previewModes: readonly PreviewMode[] = ["latent", "taesd", "vae"];
 export const presets = ["demo"];
 export const loraApplyModes = ["auto", "immediately", "at_runtime"];
 /** Those that do something for SD 3; see docs/caches.md for the others. */
@@ -66,6 +75,7 @@ export const modelOptions: OptionTable = {
     },
     description: "Another backend for single modules",
   },
+  taesdPreviewOnly: { kind: "boolean", default: false, description: "TAESD for previews alone; the VAE makes the pictures" },
   threads: { kind: "integer", min: 1, max: 512, defaultText: "physical cores", description: "Compute threads on the CPU" },
   flashAttention: { kind: "boolean", defaultText: "true, for the demo false", description: "Flash attention in the diffusion model" },
   mmap: { kind: "boolean", default: false, description: "Map the files instead of reading them" },
@@ -112,6 +122,7 @@ export const convertOptions: OptionTable = {
 };
 
 const side = { kind: "integer", min: 16, max: 16_384, multipleOf: 16, defaultText: "by family" } as const;
+const tile = { kind: "integer", min: 32, max: 4096, default: 128 } as const;
 const part = { kind: "number", min: 0, max: 1 } as const;
 const layer = { kind: "integer", min: 0, max: 255, description: "Joint block" } as const;
 
@@ -153,6 +164,30 @@ export const generateOptions: OptionTable = {
       end: { ...part, default: 0.2, description: "Ends at this part of the steps" },
     },
     description: "Skip-layer guidance, made for SD 3.5 Medium",
+  },
+  hires: {
+    kind: "object",
+    orBoolean: true,
+    members: {
+      scale: { kind: "number", min: 1, max: 8, defaultText: "2", description: "Factor of both sides" },
+      width: { ...side, defaultText: "scale", description: "Pixels of the final picture" },
+      height: { ...side, defaultText: "scale", description: "Pixels of the final picture" },
+      steps: { kind: "integer", min: 1, max: 1000, defaultText: "steps", description: "Steps of the second pass" },
+      strength: { kind: "number", min: 0.01, max: 1, default: 0.7, description: "How much the second pass may change" },
+      upscaler: { kind: "enum", values: hiresUpscalers, defaultText: "latent", description: "What enlarges between the passes" },
+      model: { ...file, description: "ESRGAN network, for the upscaler model" },
+      tileSize: { ...tile, description: "Pixels of a tile, for the upscaler model" },
+    },
+    description: "Hires fix: draw, enlarge, refine by sampling again",
+  },
+  preview: {
+    kind: "object",
+    orBoolean: true,
+    members: {
+      every: { kind: "integer", min: 1, max: 1000, default: 1, description: "A preview after every so many steps" },
+      mode: { kind: "enum", values: previewModes, default: "latent", description: "What makes the previews" },
+    },
+    description: "Previews of the unfinished picture",
   },
   clipSkip: { kind: "integer", min: 1, max: 12, default: 2, description: "Layer of the CLIP encoders to read, from the end" },
   loras: {
@@ -207,6 +242,21 @@ export const generateOptions: OptionTable = {
 
 const promptOption: Option = { ...prompt, description: "The text to count" };
 const countOptions: OptionTable = { t5Prompt: { ...prompt, description: "The text that T5 gets instead" } };
+export const upscalerOptions: OptionTable = {
+  model: { ...file, required: true, description: "File of an ESRGAN network" },
+  tileSize: { ...tile, description: "Pixels of a tile; a smaller one needs less memory" },
+  threads: { kind: "integer", min: 1, max: 512, defaultText: "physical cores", description: "Compute threads on the CPU" },
+  backend: { ...backend, default: "auto", description: "Where to compute: auto, cpu, gpu, metal, cuda:0, vulkan:1" },
+  signal: { kind: "signal", description: "Stops it" },
+  onProgress: { kind: "callback", description: "Called as it gets on" },
+  onLog: { kind: "callback", description: "Called with each line the engine logs" },
+};
+
+export const upscaleOptions: OptionTable = {
+  scale: { kind: "number", min: 0, above: true, max: 16, defaultText: "the network's", description: "Factor of both sides" },
+  signal: { kind: "signal", description: "Stops it" },
+  onProgress: { kind: "callback", description: "Called after each tile" },
+};
 
 export interface CheckedModelOptions {
   files: ModelFiles;
@@ -225,10 +275,14 @@ export interface CheckedModelOptions {
 export function checkModelOptions(options: unknown): CheckedModelOptions {
   const checked = checkOptions(modelOptions, options);
   const { preset, family, backend, placement, threads, flashAttention, mmap, weightType, rng, promptCache } = checked;
+  const { taesdPreviewOnly } = checked;
   const offload = checked.offload as Offload | undefined;
   if (offload) checkOffload(offload);
   const { loraDir } = checked;
   const loraApplyMode = applyMode(checked.loraApplyMode as string, mmap as boolean);
+  if (taesdPreviewOnly && !checked.taesd && !preset) {
+    throw new InvalidOptionError("taesdPreviewOnly", "expected taesd beside it, the file that makes the previews");
+  }
   const files = Object.fromEntries(Object.keys(fileOptions).flatMap((name) => (checked[name] ? [[name, checked[name]]] : [])));
   const params = {
     threads,
@@ -239,6 +293,7 @@ export function checkModelOptions(options: unknown): CheckedModelOptions {
     promptCache,
     loraApplyMode,
     offload,
+    taesdPreviewOnly,
     backend: backendSpec(backend as string, placement as Partial<Record<Module, string>> | undefined),
   };
   for (const [name, value] of Object.entries(params)) if (value === undefined) delete params[name as keyof typeof params];
@@ -312,6 +367,8 @@ export interface ModelLimits {
   loraDir?: string;
   /** Whether there is a T5; absent when no model is known yet. */
   t5?: boolean;
+  /** What can make previews. Default: all. */
+  previewModes?: readonly PreviewMode[];
 }
 
 /** The pictures among the options, still to be read, and the size if the caller gave it. */
@@ -320,6 +377,8 @@ export interface GivenImages {
   mask?: ImageInput | "alpha";
   width?: number;
   height?: number;
+  /** When its size depends on the picture's. */
+  hires?: Hires;
 }
 
 export interface CheckedGenerateOptions {
@@ -327,6 +386,7 @@ export interface CheckedGenerateOptions {
   parameters: GenerationParameters;
   images?: GivenImages;
   priority: number;
+  preview?: Required<Preview>;
   signal?: AbortSignal;
 }
 
@@ -335,13 +395,25 @@ export function checkGenerateOptions(options: unknown, limits: ModelLimits): Che
   const table: OptionTable = { ...generateOptions };
   for (const name of ["width", "height"]) Object.assign(table, { [name]: { ...side, max: limits.maxSide } });
   const checked = checkOptions(table, options);
-  const { signal, priority = 0, initImage, mask, ...given } = checked as unknown as GenerateOptions;
+  const {
+    signal,
+    priority = 0,
+    preview,
+    hires,
+    initImage,
+    mask,
+    ...given
+  } = checked as unknown as GenerateOptions & {
+    preview?: Required<Preview>;
+    hires?: Hires;
+  };
   const images = checkImages({ ...given, initImage, mask });
   const { sigmas, batchCount = 1, skipLayerGuidance } = given;
 
   if (sigmas) checkSigmas(sigmas, given.steps);
   if (limits.t5 === false) checkNoT5(given);
   if (skipLayerGuidance) checkGuidance(skipLayerGuidance as Required<SkipLayerGuidance>, limits.depth);
+  if (preview) checkPreview(preview, limits.previewModes);
   const seed = (given.seed as bigint | undefined) ?? BigInt(randomInt(2 ** 32));
   if (seed + BigInt(batchCount - 1) > maxSeed) {
     throw new InvalidOptionError("seed", `expected seed + batchCount - 1 to be at most 2^63-1, received ${seed}n and ${batchCount}`);
@@ -359,7 +431,15 @@ export function checkGenerateOptions(options: unknown, limits: ModelLimits): Che
     throw new InvalidOptionError("negativePrompt", "expected no <lora:…> tags; they belong in prompt");
   if (parameters.vaeTiling) parameters.vaeTiling = checkTiling(parameters.vaeTiling);
   if (parameters.cache) checkCache(parameters.cache, parameters);
-  return { parameters, images, priority, signal };
+  if (hires) {
+    checkHires(hires);
+    if (mask && parameters.keepUnmasked) {
+      throw new InvalidOptionError("hires", "expected keepUnmasked: false beside mask, as kept pixels cannot be put back at another size");
+    }
+    if (images && !(given.width && given.height)) images.hires = hires;
+    else parameters.hires = resolveHires(hires, parameters, limits.maxSide);
+  }
+  return { parameters, images, preview, priority, signal };
 }
 
 function checkImages(given: Partial<GenerateOptions>): GivenImages | undefined {
@@ -379,6 +459,38 @@ function checkSteps({ scheduler, steps }: GenerationParameters): void {
   const { min = 1, max = 1000 } = scheduleSteps[scheduler] ?? {};
   if (steps < min) throw new InvalidOptionError("steps", `expected at least ${min} for the scheduler "${scheduler}", received ${steps}`);
   if (steps > max) throw new InvalidOptionError("steps", `expected at most ${max} for the scheduler "${scheduler}", received ${steps}`);
+}
+
+function checkPreview({ mode }: Required<Preview>, available: readonly PreviewMode[] = previewModes): void {
+  if (available.includes(mode)) return;
+  const list = available.map((name) => JSON.stringify(name)).join(" or ");
+  const remedy = mode === "taesd" ? "; load the model with taesd and taesdPreviewOnly" : "";
+  throw new InvalidOptionError("preview.mode", `expected ${list} with the parts this model has, received ${JSON.stringify(mode)}${remedy}`);
+}
+
+function checkHires(hires: Hires): void {
+  const { scale, model, upscaler = model ? "model" : "latent" } = hires;
+  if (scale !== undefined && (hires.width ?? hires.height) !== undefined) {
+    throw new InvalidOptionError("hires.scale", "expected either scale or width and height, received both");
+  }
+  if (upscaler === "model" && !model)
+    throw new InvalidOptionError("hires.model", 'expected the file of an ESRGAN network for upscaler "model"');
+  if (upscaler !== "model" && model)
+    throw new InvalidOptionError("hires.upscaler", `expected "model" beside model, received "${upscaler}"`);
+}
+
+/** The final size, and the defaults that depend on other options. */
+export function resolveHires(hires: Hires, base: { width: number; height: number; steps: number }, maxSide: number): HiresParameters {
+  const { scale, model, steps = base.steps, strength = 0.7, tileSize = 128, upscaler = model ? "model" : "latent" } = hires;
+  const aligned = (pixels: number) => Math.round(pixels / 16) * 16;
+  const factor = scale ?? (hires.width ? hires.width / base.width : hires.height ? hires.height / base.height : 2);
+  const size = { width: hires.width ?? aligned(base.width * factor), height: hires.height ?? aligned(base.height * factor) };
+  for (const name of ["width", "height"] as const) {
+    if (size[name] >= base[name] && size[name] <= maxSide) continue;
+    const path = hires[name] === undefined && scale !== undefined ? "hires.scale" : `hires.${name}`;
+    throw new InvalidOptionError(path, `expected a ${name} from the first pass's ${base[name]} to ${maxSide}, received ${size[name]}`);
+  }
+  return { ...size, steps, strength, upscaler, ...(model ? { model } : {}), tileSize };
 }
 
 function checkSigmas(sigmas: number[], steps?: number): void {
@@ -445,8 +557,8 @@ function checkCache(cache: StepCache, { sampler, steps }: GenerationParameters):
 }
 
 /** The parameters as native code takes them: the members have the same names. */
-export function nativeParams(parameters: GenerationParameters, images?: NativeImages): NativeGenerateParams {
-  const { loras, vaeTiling, strength = 1, fit: _, ...rest } = parameters;
+export function nativeParams(parameters: GenerationParameters, images?: NativeImages, preview?: Required<Preview>): NativeGenerateParams {
+  const { loras, vaeTiling, hires, strength = 1, fit: _, ...rest } = parameters;
   const params: NativeGenerateParams = { ...rest };
   const active = loras?.filter(({ weight }) => Math.fround(weight) !== 0); // the engine would merge a zero
   if (active?.length) params.loras = active;
@@ -454,6 +566,8 @@ export function nativeParams(parameters: GenerationParameters, images?: NativeIm
     const { tileSize, ...tiling } = vaeTiling;
     params.vaeTiling = { enabled: true, ...tiling, ...(tileSize ? { tileSize: tileSize / 8 } : {}) }; // a latent is 8 pixels wide
   }
+  if (hires) params.hires = { enabled: true, ...hires };
+  if (preview) params.preview = preview;
   // From pure noise, nothing of the picture is left: no need to encode it, and the bytes are those of text to image.
   const unused = strength === 1 && !images?.mask && !params.sigmas;
   return images && !unused ? { ...params, ...images, strength: engineStrength(strength, parameters.steps) } : params;

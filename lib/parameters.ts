@@ -1,9 +1,19 @@
 import { InvalidOptionError } from "./errors.js";
+import { modelName } from "./families.js";
 import { Image } from "./image.js";
 import { readTags, writeTags } from "./loras.js";
 import { readText } from "./metadata.js";
 import { fits } from "./options.js";
-import type { Fit, GenerationParameters, SkipLayerGuidance, StepCache, StepCacheMode, VaeTiling } from "./types.js";
+import type {
+  Fit,
+  GenerationParameters,
+  HiresParameters,
+  HiresUpscaler,
+  SkipLayerGuidance,
+  StepCache,
+  StepCacheMode,
+  VaeTiling,
+} from "./types.js";
 
 /** What an image file says about how it was made. Fields that the text does not name are absent. */
 export interface ImageParameters {
@@ -34,6 +44,8 @@ export interface ImageParameters {
   fit?: Fit;
   keepUnmasked?: boolean;
   maskFeather?: number;
+  /** `model` is the file's name alone. */
+  hires?: Partial<HiresParameters>;
   rng?: string;
   model?: string;
   /** Of the model's files, by option; see `ModelInfo.fingerprints`. */
@@ -86,6 +98,16 @@ export function writeParameters(parameters: GenerationParameters, model: ModelTe
   const { strength, fit, keepUnmasked, maskFeather } = parameters;
   if (strength !== undefined) Object.assign(fields, { "Denoising strength": strength, "Init image fit": fit });
   if (maskFeather !== undefined) Object.assign(fields, { "Mask feather": maskFeather, "Keep unmasked": keepUnmasked });
+  if (parameters.hires) {
+    const { width, height, steps, strength, upscaler, model, tileSize } = parameters.hires;
+    Object.assign(fields, {
+      "Hires resize": `${width}x${height}`,
+      "Hires upscaler": upscaler,
+      "Hires steps": steps,
+      "Hires strength": strength,
+    });
+    if (model) Object.assign(fields, { "Hires model": modelName(model), "Hires tile size": tileSize });
+  }
   if (model.rng && model.rng !== "cuda") fields.RNG = model.rng;
   if (model.weightType) fields["Weight type"] = model.weightType;
   if (model.flashAttention !== undefined) fields["Flash attention"] = model.flashAttention;
@@ -143,6 +165,7 @@ export function parseParameters(text: string): ImageParameters {
     clipSkip: number(fields["Clip skip"]),
     eta: number(fields.Eta),
     sigmas: fields.Sigmas?.split(" ").map(Number),
+    hires: fields["Hires resize"] ? readHires(fields) : undefined,
     skipLayerGuidance: guidance ? readGuidance(guidance) : undefined,
     loras: fields.LoRA ? readTags(fields.LoRA) : undefined,
     vaeTiling: fields["VAE tiling"] ? readMembers(fields["VAE tiling"]) : undefined,
@@ -191,6 +214,21 @@ function readCache(text: string): StepCache {
 function readFingerprints(text: string | undefined): Record<string, string> | undefined {
   const found = Array.from(text?.matchAll(/(\w+) ([0-9a-f]{10})\b/g) ?? [], ([, option = "", digits = ""]) => [option, digits]);
   return found.length ? Object.fromEntries(found) : undefined;
+}
+
+function readHires(fields: Record<string, string>): Partial<HiresParameters> {
+  const [width, height] = (fields["Hires resize"] ?? "").split("x").map(number);
+  const hires: Partial<HiresParameters> = {
+    width,
+    height,
+    steps: number(fields["Hires steps"]),
+    strength: number(fields["Hires strength"]),
+    upscaler: fields["Hires upscaler"] as HiresUpscaler | undefined,
+    model: fields["Hires model"],
+    tileSize: number(fields["Hires tile size"]),
+  };
+  for (const name of Object.keys(hires) as (keyof HiresParameters)[]) if (hires[name] === undefined) delete hires[name];
+  return hires;
 }
 
 function readGuidance([, layers = "", ...rest]: RegExpExecArray): Required<SkipLayerGuidance> {

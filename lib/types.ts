@@ -22,6 +22,24 @@ export interface ModelFiles {
   taesd?: string;
 }
 
+/**
+ * Pixels in memory: rows from the top, `channels` bytes a pixel (1 gray, 3 RGB, 4 RGB and alpha; upscaling also takes 2, gray and alpha),
+ * `width * height * channels` bytes.
+ */
+export interface RawImage {
+  data: Uint8Array | Uint8ClampedArray;
+  width: number;
+  height: number;
+  channels: 1 | 2 | 3 | 4;
+}
+
+/**
+ * A picture as an option: a file's path, the bytes of a file (anything that sharp reads), an `Image`, raw pixels or a sharp pipeline.
+ * EXIF orientation is applied, gray becomes RGB and 16 bits become 8. It is read when the run is started; do not change its bytes before
+ * the first event.
+ */
+export type ImageInput = string | Uint8Array | Image | RawImage | Sharp;
+
 export type Module = "diffusion" | "textEncoders" | "vae";
 
 /**
@@ -56,6 +74,11 @@ export interface ModelOptions extends ModelFiles {
   backend?: string;
   /** Another backend for single modules, for example `{ textEncoders: "cpu" }`. Default: `backend` for all. */
   placement?: Partial<Record<Module, string>>;
+  /**
+   * TAESD is for previews alone (`preview: { mode: "taesd" }`) and the VAE makes the pictures. Needs `taesd` and a VAE. Default: false, and
+   * TAESD replaces the VAE.
+   */
+  taesdPreviewOnly?: boolean;
   /** Compute threads on the CPU, 1 to 512. Default: the machine's physical cores. */
   threads?: number;
   /** Flash attention in the diffusion model: less memory, and faster on most devices. Default: true; false for the demo, whose heads are too small for it. */
@@ -177,23 +200,57 @@ export interface StepCache {
   /** What `window` grows by with each computed step, 0 to 10. Only spectrum. Default: 0.5. */
   windowGrowth?: number;
 }
-/** Pixels in memory: rows from the top, `channels` bytes a pixel (1 gray, 3 RGB, 4 RGB and alpha), `width * height * channels` bytes. */
-export interface RawImage {
-  data: Uint8Array | Uint8ClampedArray;
-  width: number;
-  height: number;
-  channels: 1 | 3 | 4;
-}
-
-/**
- * A picture as an option: a file's path, the bytes of a file (anything that sharp reads), an `Image`, raw pixels or a sharp pipeline.
- * EXIF orientation is applied, gray becomes RGB and 16 bits become 8. It is read when the run is started; do not change its bytes before
- * the first event.
- */
-export type ImageInput = string | Uint8Array | Image | RawImage | Sharp;
 
 /** How a picture of other proportions is put into the target: cut, with bars, or stretched. */
 export type Fit = "cover" | "contain" | "fill";
+
+/** How a preview is made of an unfinished latent picture. */
+export type PreviewMode = "latent" | "taesd" | "vae";
+
+export interface Preview {
+  /** A preview after every so many steps, 1 to 1000. Default: 1. */
+  every?: number;
+  /**
+   * - `"latent"`: a fixed projection to colors, 1/8 of the size; needs nothing and costs next to nothing. Made for SD 3's latents; with the demo,
+   *   only shapes are right.
+   * - `"taesd"`: decoded by TAESD, in full size: each takes as long as TAESD takes to decode the finished picture. The model needs one (`taesd`, with `taesdPreviewOnly` when a VAE makes the pictures).
+   * - `"vae"`: decoded by the VAE, in full size and slow: each takes as long as decoding the finished picture.
+   *
+   * Default: `"latent"`.
+   */
+  mode?: PreviewMode;
+}
+
+/** Ways to enlarge between the two passes of a hires fix: in the latent space, or as a picture that is encoded again (the last three). */
+export type HiresUpscaler =
+  | "latent"
+  | "latent-nearest"
+  | "latent-nearest-exact"
+  | "latent-antialiased"
+  | "latent-bicubic"
+  | "latent-bicubic-antialiased"
+  | "lanczos"
+  | "nearest"
+  | "model";
+
+/** Hires fix: draw at the model's own size, enlarge, and refine by sampling again. */
+export interface Hires {
+  /** Factor of both sides, 1 to 8; the sides are rounded to multiples of 16. Default: 2. Not together with `width` or `height`. */
+  scale?: number;
+  /** Pixels of the final picture: a multiple of 16, at least the first pass's, at most the model's `info.maxSide`. One side alone keeps the proportions. */
+  width?: number;
+  height?: number;
+  /** Steps of the second pass, 1 to 1000; it may take one more. Default: `steps`. */
+  steps?: number;
+  /** How much the second pass may change, 0.01 to 1. Latent upscalers need about 0.5 or more, the others can do with less. Default: 0.7. */
+  strength?: number;
+  /** Default: `"latent"` (bilinear), or `"model"` when a `model` is given. */
+  upscaler?: HiresUpscaler;
+  /** File of an ESRGAN network, for `upscaler: "model"`; its result is resized to the final size. */
+  model?: string;
+  /** Pixels of a tile when a network enlarges, 32 to 4096. Default: 128. */
+  tileSize?: number;
+}
 
 export interface GenerateOptions {
   /**
@@ -289,6 +346,10 @@ export interface GenerateOptions {
    * Has no influence on the pictures. Default: 0.
    */
   priority?: number;
+  /** Hires fix; `true` doubles the size. Width and height are then those of the first pass. Default: off. */
+  hires?: boolean | Hires;
+  /** Previews as events of this run; `true` is one a step. They do not change the picture. Default: off. */
+  preview?: boolean | Preview;
   /** Stops the run; it rejects with the signal's reason. */
   signal?: AbortSignal;
 }
@@ -322,9 +383,22 @@ export interface GenerationParameters {
   /** With a `mask`. */
   keepUnmasked?: boolean;
   maskFeather?: number;
+  hires?: HiresParameters;
 }
 
-export type Phase = "load" | "encode" | "sample" | "decode" | "convert";
+/** A hires fix with its defaults filled in; `width` and `height` are those of the final picture. */
+export interface HiresParameters {
+  width: number;
+  height: number;
+  steps: number;
+  strength: number;
+  upscaler: HiresUpscaler;
+  model?: string;
+  tileSize: number;
+}
+
+/** `upscale` is a hires fix between its two `sample` phases, or the work of an `Upscaler`. */
+export type Phase = "load" | "encode" | "sample" | "upscale" | "decode" | "convert";
 
 /** Place in line, 1 = next; sent when the run has to wait and whenever its place changes, also backward when another goes before it. */
 export interface QueuedEvent {
@@ -336,19 +410,35 @@ export interface PhaseEvent {
   phase: Phase;
   /** Which picture of the batch, from 0. */
   image: number;
+  /** With `hires`: 1 up to the first sampling, 2 from the enlargement on. */
+  pass?: number;
 }
 export interface ProgressEvent {
   type: "progress";
   phase: Phase;
-  /** Steps done, 1 to `steps`; while loading or converting: tensors. */
+  /** Steps done, 1 to `steps`; while loading or converting: tensors; while an `Upscaler` works: tiles. */
   step: number;
   steps: number;
   image: number;
   images: number;
+  /** With `hires`: which of the two samplings. */
+  pass?: number;
   /** Mean of this phase so far. */
   secondsPerStep: number;
   /** Seconds to the end of the phase, over all pictures of the batch that are still to come. */
   eta: number;
+}
+/** What an unfinished picture looks like after a step. A reader who is late gets the latest eight that wait for him. */
+export interface PreviewEvent {
+  type: "preview";
+  /** Which picture of the batch, from 0. */
+  image: number;
+  /** Steps done. */
+  step: number;
+  /** With `hires`: which of the two samplings. */
+  pass?: number;
+  /** 1/8 of the size with mode `"latent"`, else the size of this pass. */
+  preview: Image;
 }
 export interface ImageEvent {
   type: "image";
@@ -361,13 +451,16 @@ export interface LogEvent {
   level: "debug" | "info" | "warn" | "error";
   text: string;
 }
-export type GenerationEvent = QueuedEvent | PhaseEvent | ProgressEvent | ImageEvent | LogEvent;
+export type GenerationEvent = QueuedEvent | PhaseEvent | ProgressEvent | PreviewEvent | ImageEvent | LogEvent;
 
 /** Seconds. */
 export interface Timings {
   queued: number;
   encode: number;
+  /** Both passes of a hires fix. */
   sample: number;
+  /** Enlarging of a hires fix. */
+  upscale: number;
   decode: number;
   total: number;
 }

@@ -3,6 +3,7 @@
 #include "params/convert.h"
 #include "params/generate.h"
 #include "params/model.h"
+#include "params/upscaler.h"
 
 namespace sdcpp {
 namespace {
@@ -21,7 +22,8 @@ Napi::Value describe(const Napi::CallbackInfo& info) {
   if (table == "model") return describe_table(info, params::model_table());
   if (table == "generate") return describe_table(info, params::generate_table());
   if (table == "convert") return describe_table(info, params::convert_table());
-  params::reject(info[0], "table", "model, generate or convert");
+  if (table == "upscaler") return describe_table(info, params::upscaler_table());
+  params::reject(info[0], "table", "model, generate, convert or upscaler");
 }
 
 }  // namespace sdcpp

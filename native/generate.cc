@@ -1,8 +1,11 @@
 #include "generate.h"
 
+#include <algorithm>
 #include <optional>
 
 #include "engine/announcements.h"
+#include "engine/callbacks.h"
+#include "engine/esrgan.h"
 #include "engine/prompt.h"
 #include "image.h"
 #include "inpaint.h"
@@ -25,18 +28,32 @@ class GenerateJob final : public PhasedJob {
 
   void on_log(sd_log_level_t level, const char* text) override {
     Phase phase;
-    if (engine::begins_phase(text, phase)) enter(phase);
+    if (engine::begins_phase(text, phase)) {
+      if (phase == Phase::Upscale) pass_ = 2;
+      enter(phase);
+    }
     engine::follow_loras(text, reading_loras_);
     PhasedJob::on_log(level, text);
   }
 
   void on_progress(int step, int steps) override {
     if (reading_loras_) return;
-    if (clock_.phase() == Phase::Load) {
-      progress(static_cast<int>(loaded_) + step, static_cast<int>(to_load_));
-    } else {
-      progress(step, steps);
-    }
+    if (clock_.phase() == Phase::Load) return progress(static_cast<int>(loaded_) + step, static_cast<int>(to_load_));
+    if (clock_.phase() == Phase::Upscale) return;  // tiles of several networks, and their loading, one after the other
+    if (clock_.phase() == Phase::Sample) await_preview(step + 1);
+    progress(step, steps);
+  }
+
+  void on_preview(int step, const sd_image_t& picture) override {
+    engine::set_preview(params.preview_mode, false);  // one a step
+    emit([pixels = Pixels::copy_of(picture), step, image = image_, pass = pass_](Napi::Env env) {
+      Napi::Object event = event_of(env, "preview");
+      event["image"] = image;
+      event["step"] = step;
+      if (pass > 0) event["pass"] = pass;
+      pixels.put_into(event);
+      return event;
+    });
   }
 
   Napi::Value result(Napi::Env env) override {
@@ -44,6 +61,7 @@ class GenerateJob final : public PhasedJob {
     timings["queued"] = queued_;
     timings["encode"] = clock_.total(Phase::Encode);
     timings["sample"] = clock_.total(Phase::Sample);
+    timings["upscale"] = clock_.total(Phase::Upscale);
     timings["decode"] = clock_.total(Phase::Decode);
     timings["total"] = total_;
     return timings;
@@ -54,7 +72,10 @@ class GenerateJob final : public PhasedJob {
   void run() override {
     queued_ = seconds_since(created_);
     if (model_->context == nullptr) throw Failure(code::Disposed, "the model has been disposed");
+    const PreviewsEnd previews_end;
+    engine::set_preview(params.preview_mode, false);
     const Clock::time_point start = Clock::now();
+    if (uses_esrgan()) engine::check_esrgan(params.hires.model_path, "hires.model");
     if (params.mask_image.data != nullptr) {
       inpaint_.emplace(params.init_image, params.mask_image, params.mask_feather);
       params.mask_image = inpaint_->engine_mask();
@@ -84,7 +105,21 @@ class GenerateJob final : public PhasedJob {
     state.known = !state.fragile;  // until the run has ended well
   }
 
+  struct PreviewsEnd {
+    ~PreviewsEnd() { engine::set_preview(PREVIEW_NONE, false); }
+  };
+
+  void await_preview(int step) {
+    const bool wanted = params.preview_mode != PREVIEW_NONE && step % std::max(1, params.preview_every) == 0;
+    engine::set_preview(params.preview_mode, wanted);
+  }
+
+  bool uses_esrgan() const {
+    return params.hires.enabled && params.hires.upscaler == SD_HIRES_UPSCALER_MODEL && params.hires.model_path != nullptr;
+  }
+
   void draw() {
+    pass_ = params.hires.enabled ? 1 : 0;
     enter(Phase::Encode);
     sd_image_t* images = generate_image(model_->context, &params);
     throw_if_cancelled();
@@ -142,6 +177,9 @@ void check_images(Napi::Env env, const params::GenerateParams& params) {
   check_size(env, "initImage", params.init_image, params);
   check_size(env, "mask", params.mask_image, params);
   if (params.mask_image.data != nullptr && params.init_image.data == nullptr) params::fail(env, "mask", "expected initImage too");
+  if (params.mask_image.data != nullptr && params.hires.enabled && params.keep_unmasked) {
+    params::fail(env, "hires", "expected keepUnmasked: false beside mask, as kept pixels cannot be put back at another size");
+  }
   if (params.mask_feather < 0 || params.mask_feather > 65535) params::fail(env, "maskFeather", "expected 0 to 65535");
   if (params.strength < 0 || params.strength > 1) params::fail(env, "strength", "expected 0 to 1");
 }

@@ -79,6 +79,10 @@ void check_parts(StableDiffusionGGML& sd, const sd_ctx_params_t& params) {
   if (!any_tensor(tensors, "text_encoders.")) {
     throw Failure(code::MissingComponent, "no text encoder: give clipL, clipG or t5xxl, or a model file that includes them");
   }
+  if (!any_tensor(tensors, "first_stage_model.") && params.tae_preview_only) {
+    throw Failure(code::MissingComponent,
+                  "no VAE: with taesdPreviewOnly, taesd is for previews alone; give vae, or a model file that includes one");
+  }
   if (!any_tensor(tensors, "first_stage_model.") && !given(params.taesd_path)) {
     throw Failure(code::MissingComponent, "no autoencoder: give vae or taesd, or a model file that includes a VAE");
   }
@@ -152,6 +156,7 @@ Modules modules_of(StableDiffusionGGML& sd) {
   sd.diffusion_model->get_param_tensors(modules[1].second, "model.diffusion_model");
   modules[2].first = SDBackendModule::VAE;
   sd.first_stage_model->get_param_tensors(modules[2].second);
+  if (sd.preview_vae) sd.preview_vae->get_param_tensors(modules[2].second);
   return modules;
 }
 

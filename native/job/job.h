@@ -53,6 +53,10 @@ class Job : public std::enable_shared_from_this<Job> {
     (void)step;
     (void)steps;
   }
+  virtual void on_preview(int step, const sd_image_t& picture) {
+    (void)step;
+    (void)picture;
+  }
 
  protected:
   virtual void run() = 0;

@@ -4,8 +4,8 @@
 
 namespace sdcpp {
 
-enum class Phase { Load, Encode, Sample, Decode, Convert };
-constexpr size_t kPhases = 5;
+enum class Phase { Load, Encode, Sample, Upscale, Decode, Convert };
+constexpr size_t kPhases = 6;
 
 constexpr const char* name_of(Phase phase) {
   switch (phase) {
@@ -13,6 +13,7 @@ constexpr const char* name_of(Phase phase) {
     case Phase::Encode: return "encode";
     case Phase::Sample: return "sample";
     case Phase::Convert: return "convert";
+    case Phase::Upscale: return "upscale";
     default: return "decode";
   }
 }

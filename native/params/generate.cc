@@ -1,5 +1,8 @@
 #include "params/generate.h"
 
+#include <algorithm>
+#include <cctype>
+
 namespace sdcpp::params {
 namespace {
 
@@ -50,6 +53,17 @@ Field<GenerateParams> both(const char* name, First first, Second second) {
 // The engine has no names for these; in the order of sd_cache_mode_t.
 const std::vector<std::string> kCacheModes = {"disabled", "easycache", "ucache", "dbcache", "taylorseer", "cache-dit", "spectrum"};
 
+// "Latent (bicubic antialiased)" → "latent-bicubic-antialiased"; "None" is no upscaler.
+std::vector<std::string> hires_upscalers() {
+  std::vector<std::string> names = names_of(sd_hires_upscaler_name, SD_HIRES_UPSCALER_COUNT);
+  for (std::string& name : names) {
+    if (name == "None") name.clear();
+    name.erase(std::remove_if(name.begin(), name.end(), [](char c) { return c == '(' || c == ')'; }), name.end());
+    std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return c == ' ' ? '-' : std::tolower(c); });
+  }
+  return names;
+}
+
 }  // namespace
 
 #define MEMBER(member) SDCPP_MEMBER(GenerateParams, member)
@@ -95,6 +109,16 @@ const Table<GenerateParams>& generate_table() {
       field<GenerateParams>("keepUnmasked", MEMBER(keep_unmasked)),
       field<GenerateParams>("maskFeather", MEMBER(mask_feather)),
       field<GenerateParams>("priority", MEMBER(priority)),
+      field<GenerateParams>("hires.enabled", MEMBER(hires.enabled)),
+      field<GenerateParams>("hires.width", MEMBER(hires.target_width)),
+      field<GenerateParams>("hires.height", MEMBER(hires.target_height)),
+      field<GenerateParams>("hires.steps", MEMBER(hires.steps)),
+      field<GenerateParams>("hires.strength", MEMBER(hires.denoising_strength)),
+      choice<GenerateParams>("hires.upscaler", MEMBER(hires.upscaler), hires_upscalers()),
+      field<GenerateParams>("hires.model", MEMBER(hires.model_path)),
+      field<GenerateParams>("hires.tileSize", MEMBER(hires.upscale_tile_size)),
+      field<GenerateParams>("preview.every", MEMBER(preview_every)),
+      choice<GenerateParams>("preview.mode", MEMBER(preview_mode), {"", "latent", "taesd", "vae"}),
   };
   return table;
 }

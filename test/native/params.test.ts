@@ -5,10 +5,13 @@ import {
   checkGenerateOptions,
   checkModelOptions,
   generateOptions,
+  hiresUpscalers,
   modelOptions,
   nativeParams,
+  previewModes,
   samplers,
   schedulers,
+  upscalerOptions,
   weightTypes,
 } from "../../lib/options.js";
 import { refusedSamplers, refusedSchedulers } from "../../lib/samplers.js";
@@ -54,9 +57,11 @@ test("every generate option reaches the engine's struct", () => {
     maskFeather: 0,
     fit: "fill",
     priority: -7,
+    hires: { width: 512, height: 1024, steps: 5, strength: 0.25, upscaler: "model", model: "u", tileSize: 96 },
+    preview: { every: 2, mode: "taesd" },
   };
-  const others = ["vaeTiling.enabled", "vaeTiling.relativeSize", "cache.warmup", "cache.window", "cache.windowGrowth"]; // not together
-  const nestedNames = ["skipLayerGuidance", "vaeTiling", "cache"] as const;
+  const others = ["hires.enabled", "vaeTiling.enabled", "vaeTiling.relativeSize", "cache.warmup", "cache.window", "cache.windowGrowth"]; // not together
+  const nestedNames = ["skipLayerGuidance", "vaeTiling", "cache", "hires", "preview"] as const;
   const names = Object.keys(given).filter((name) => !nestedNames.includes(name as "cache"));
   for (const name of nestedNames) names.push(...Object.keys(given[name]).map((part) => `${name}.${part}`));
   names.push(...others);
@@ -71,12 +76,12 @@ test("every generate option reaches the engine's struct", () => {
     names.filter((name) => !handled.includes(name)).sort(),
   );
 
-  const { parameters, priority } = checkGenerateOptions(given, { defaults, maxSide: 1024, depth: 24 });
+  const { parameters, preview, priority } = checkGenerateOptions(given, { defaults, maxSide: 1024, depth: 24 });
   const images = { initImage: given.initImage, mask: given.mask };
-  const received = values(native().describe("generate", { ...nativeParams(parameters, images), priority }));
-  const { skipLayerGuidance: _guidance, vaeTiling: _tiling, cache: _cache, fit: _fit, ...flat } = given;
+  const received = values(native().describe("generate", { ...nativeParams(parameters, images, preview), priority }));
+  const { skipLayerGuidance: _guidance, vaeTiling: _tiling, cache: _cache, hires: _hires, preview: _preview, fit: _fit, ...flat } = given;
   const nested = nestedNames.flatMap((name) => Object.entries(given[name]).map(([part, value]) => [`${name}.${part}`, value]));
-  const unset = { "vaeTiling.relativeSize": 0, "cache.warmup": 4, "cache.window": 2, "cache.windowGrowth": 0.5 };
+  const unset = { "hires.enabled": true, "vaeTiling.relativeSize": 0, "cache.warmup": 4, "cache.window": 2, "cache.windowGrowth": 0.5 };
   const latent = { "vaeTiling.enabled": true, "vaeTiling.tileSize": 16 };
   assert.deepEqual(received, { ...flat, ...Object.fromEntries(nested), ...unset, ...latent });
 });
@@ -97,7 +102,7 @@ test("the other members of tiling and caches reach the engine's struct", () => {
 });
 
 test("every model option reaches the engine's struct", () => {
-  const files = { model: "m", diffusionModel: "d", clipL: "l", clipG: "g", t5xxl: "t", vae: "v", taesd: "e" };
+  const files = { model: "m", diffusionModel: "d", clipL: "l", clipG: "g", t5xxl: "t", vae: "v", taesd: "e", taesdPreviewOnly: true };
   const options = {
     threads: 3,
     flashAttention: false,
@@ -119,9 +124,23 @@ test("every model option reaches the engine's struct", () => {
   assert.deepEqual(reaching.sort(), [...firstParts].sort());
 });
 
+test("every upscaler option reaches the engine", () => {
+  const given = { model: "m", threads: 3, tileSize: 64, backend: "cuda1" };
+  assert.deepEqual(values(native().describe("upscaler", given)), given);
+  const handled = ["signal", "onProgress", "onLog"]; // by TypeScript alone
+  assert.deepEqual(
+    Object.keys(upscalerOptions)
+      .filter((name) => !handled.includes(name))
+      .sort(),
+    Object.keys(given).sort(),
+  );
+});
+
 test("TypeScript offers or refuses each of the engine's samplers and schedulers, and offers weight types that it knows", () => {
   assert.deepEqual([...samplers, ...Object.keys(refusedSamplers)].sort(), choices("generate", "sampler").sort());
   assert.deepEqual([...schedulers, ...Object.keys(refusedSchedulers)].sort(), choices("generate", "scheduler").sort());
+  assert.deepEqual(hiresUpscalers, choices("generate", "hires.upscaler"));
+  assert.deepEqual(previewModes, choices("generate", "preview.mode"));
   const known = choices("model", "weightType").map((name) => name.toLowerCase());
   assert.deepEqual(
     weightTypes.filter((name) => !known.includes(name)),

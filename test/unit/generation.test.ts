@@ -5,7 +5,7 @@ import { GenerationError, InvalidOptionError } from "../../lib/errors.js";
 import { Generation, type Plan, progressEvent } from "../../lib/generation.js";
 import type { GenerationEvent, GenerationParameters } from "../../lib/types.js";
 
-const timings: NativeTimings = { queued: 0, encode: 1, sample: 2, decode: 3, total: 6 };
+const timings: NativeTimings = { queued: 0, encode: 1, sample: 2, upscale: 0, decode: 3, total: 6 };
 const tick = () => new Promise((resolve) => setImmediate(resolve));
 
 /** A run whose native job the test plays. */

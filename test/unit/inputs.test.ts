@@ -55,6 +55,15 @@ before(async () => {
 after(() => rm(folder, { recursive: true, force: true }));
 
 describe("pictures as options", () => {
+  it("works out a hires fix from the picture's size", async () => {
+    const options = { prompt: "", initImage: draw(48, 32, 3, () => [1, 2, 3]), hires: { scale: 1.5 } };
+    const { images, parameters } = checkGenerateOptions(options, limits);
+    assert.ok(images);
+    await readImages(images, parameters, limits);
+    assert.deepEqual([parameters.hires?.width, parameters.hires?.height], [80, 48]);
+    await refused({ ...options, hires: { scale: 8 } }, "hires.scale", /from the first pass's 48 to 256, received 384/);
+  });
+
   it("reads every form to the same pixels", async () => {
     const raw = draw(48, 32, 3, (x, y) => [x * 5, y * 7, (x * y) % 256]);
     const png = await encoded(raw);

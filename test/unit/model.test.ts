@@ -9,7 +9,7 @@ import { readParameters } from "../../lib/parameters.js";
 import type { LogEvent, ModelInfo, ModelOptions } from "../../lib/types.js";
 
 const parts = { diffusion: { bytes: 100, parameters: 50 }, vae: { bytes: 20, parameters: 10 } };
-const timings: NativeTimings = { queued: 0, encode: 0, sample: 0, decode: 0, total: 0 };
+const timings: NativeTimings = { queued: 0, encode: 0, sample: 0, upscale: 0, decode: 0, total: 0 };
 
 function fakeModel(onLog?: (event: LogEvent) => void) {
   const order: string[] = [];
@@ -46,7 +46,6 @@ function fakeModel(onLog?: (event: LogEvent) => void) {
     parts,
     maxSide: 64,
     name: "medium",
-    devices: { diffusion: "cpu", textEncoders: "cpu", vae: "cpu" },
     defaults: familyDefaults("sd3.5-medium", 64),
     devices: { diffusion: "cpu", textEncoders: "cpu", vae: "cpu" },
   } as unknown as ModelInfo;

@@ -75,6 +75,8 @@ describe("generate options", () => {
     ["loras", ["a.safetensors", 7, { path: "a" }], "an array"],
     ["vaeTiling", ["on", 1, [256]], "object"],
     ["cache", [1, ["easycache"]], "object"],
+    ["hires", ["on", 2, [2]], "object"],
+    ["preview", ["latent", 1, []], "object"],
     ["signal", [{}, true, new AbortController()], "an AbortSignal"],
     ["initImage", [7, null, true, "", "a\0b", [], {}, new Uint8Array(0), { data: "abc" }, { data: [1] }, new Date()], "a path, the bytes"],
     ["strength", ["0.5", -0.1, 1.1, Number.NaN], "a number from 0 to 1"],
@@ -150,6 +152,20 @@ describe("generate options", () => {
     assert.ok(!("t5Prompt" in checkGenerateOptions({ prompt: "a" }, { ...limits, t5: false }).parameters));
   });
 
+  it("works out the final size of a hires fix", () => {
+    const size = (hires: boolean | object) => {
+      const { width, height } = check({ prompt: "a", width: 256, height: 128, hires } as never).hires ?? {};
+      return [width, height];
+    };
+    assert.deepEqual(size(true), [512, 256]);
+    assert.deepEqual(size({ scale: 1.3 }), [336, 160], "to the nearest multiples of 16");
+    assert.deepEqual(size({ width: 320 }), [320, 160]);
+    assert.deepEqual(size({ height: 192 }), [384, 192]);
+    assert.deepEqual(size({ width: 256, height: 512 }), [256, 512]);
+    assert.deepEqual(size(false), [undefined, undefined]);
+    assert.equal(check({ prompt: "a", steps: 9, width: 64, height: 64, hires: true }).hires?.steps, 9);
+  });
+
   it("checks sigmas together", () => {
     const sigmas = [1, 0.5, 0.25, 0];
     assert.equal(check({ prompt: "a", sigmas }).steps, 3);
@@ -206,6 +222,9 @@ describe("generate options", () => {
     const nothingToFade = { prompt: "a", initImage, mask: "alpha", keepUnmasked: false };
     rejects(() => check({ ...nothingToFade, maskFeather: 1 }), "maskFeather", "expected 0 when keepUnmasked is false");
     assert.equal(check({ ...nothingToFade, maskFeather: 0 }).keepUnmasked, false);
+    const hires = { prompt: "a", initImage, mask: "alpha", width: 64, height: 64, hires: true };
+    for (const kept of [{}, { keepUnmasked: true }]) rejects(() => check({ ...hires, ...kept }), "hires", "expected keepUnmasked: false");
+    assert.equal(check({ ...hires, keepUnmasked: false }).hires?.width, 128);
   });
 
   it("tells the engine how many steps a strength stands for", () => {
@@ -278,7 +297,7 @@ describe("generate options", () => {
 
 describe("model options", () => {
   it("splits them into files and parameters for native code", () => {
-    const defaults = { mmap: false, rng: "cuda", promptCache: 8, loraApplyMode: "auto" };
+    const defaults = { mmap: false, rng: "cuda", promptCache: 8, loraApplyMode: "auto", taesdPreviewOnly: false };
     const signal = new AbortController().signal;
     const options = {
       diffusionModel: "d.gguf",
@@ -305,6 +324,7 @@ describe("model options", () => {
     ["offload", ["disk", true, null]],
     ["backend", ["", "cuda0", "cuda:", "cuda:-1", "opencl:0", "CPU", 0]],
     ["placement", ["cpu", null]],
+    ["taesdPreviewOnly", ["true", 1]],
     ["threads", [0, 513, "4", 1.5]],
     ["flashAttention", ["true", 1]],
     ["mmap", ["", 0]],

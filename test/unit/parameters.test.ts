@@ -53,6 +53,13 @@ describe("parameters text", () => {
     );
   });
 
+  it("tells of a hires fix", () => {
+    const hires = { width: 256, height: 512, steps: 5, strength: 0.5, upscaler: "model", model: "net", tileSize: 96 } as const;
+    roundTrip({ ...base, hires });
+    const text = writeParameters({ ...base, hires: { ...hires, model: "/some/folder/net.pth" } }, { name: "demo" });
+    assert.match(text, /Hires resize: 256x512, Hires upscaler: model, Hires steps: 5, Hires strength: 0\.5, Hires model: net,/);
+  });
+
   const prompts = [
     "",
     "a: b, c; \"d\" \\e 'f'",

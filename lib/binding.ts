@@ -112,17 +112,10 @@ export interface NativeUpscalerParams {
   backend?: string;
 }
 
-export interface NativePicture {
-  width: number;
-  height: number;
-  channels: number;
-  data: Uint8Array;
-}
-
 export interface NativeUpscaler {
   readonly info: { scale: number; blocks: number; bytes: number; parameters: number; device: string };
   /** Takes three channels. */
-  upscale(picture: NativePicture, emit: (event: NativeEvent) => void): NativeJob<NativePicture>;
+  upscale(picture: NativeImage, emit: (event: NativeEvent) => void): NativeJob<NativeImage>;
   /** Cancels the upscaler's jobs and frees it on the engine thread. */
   dispose(): Promise<void>;
 }

@@ -54,6 +54,25 @@ async function opener(input: ImageInput): Promise<() => sharp.Sharp> {
   return () => sharp(data, { raw: { width, height, channels } });
 }
 
+/** Pixels in sRGB, with the color and the transparency apart. */
+export interface Picture {
+  color: NativeImage;
+  /** One byte a pixel; absent when the picture is opaque. */
+  alpha?: NativeImage;
+}
+
+/** Reads a picture in its own size, upright; throws InvalidOptionError when it is none. */
+export async function readPicture(input: ImageInput, option: string): Promise<Picture> {
+  const source = await openImage(input, option);
+  return readable(option, async () => {
+    const upright = () => source.open().toColourspace("srgb");
+    const color = await pixels(upright().removeAlpha(), 3);
+    if (!source.hasAlpha) return { color };
+    const alpha = await pixels(upright().extractChannel("alpha"), 1);
+    return alpha.data.every((value) => value === 255) ? { color } : { color, alpha };
+  });
+}
+
 /** The picture in RGB, over white. */
 function readColor(source: Source, { width, height, fit }: Target): Promise<NativeImage> {
   const flat = source.open().flatten({ background: white }).toColourspace("srgb");

@@ -1,13 +1,13 @@
 import sharp from "sharp";
 import { type NativeEvent, type NativeJob, type NativeUpscaler, native } from "./binding.js";
-import { checkOptions } from "./check.js";
+import { checkOptions, checkValue } from "./check.js";
 import { sniff } from "./checkpoint/files.js";
 import { deviceId } from "./devices.js";
 import { callSite, DisposedError, fromNative, InvalidOptionError, isCancelled } from "./errors.js";
 import { progressEvent } from "./generation.js";
 import { Image } from "./image.js";
-import { backendSpec, upscaleOptions, upscalerOptions } from "./options.js";
-import { type Picture, readPicture } from "./picture.js";
+import { type Picture, readPicture } from "./inputs.js";
+import { backendSpec, imageOption, upscaleOptions, upscalerOptions } from "./options.js";
 import type { ImageInput, LogEvent, ProgressEvent } from "./types.js";
 
 export interface UpscalerOptions {
@@ -108,8 +108,8 @@ export class Upscaler implements AsyncDisposable {
     this.#stopIfDisposed();
     const { scale = this.info.scale, signal, onProgress } = checkOptions(upscaleOptions, options) as UpscaleOptions;
     signal?.throwIfAborted();
-    const picture = await readPicture(image, "image");
-    const { width, height } = picture;
+    const picture = await readPicture(checkValue(imageOption, image, "image") as ImageInput, "image");
+    const { width, height } = picture.color;
     for (const factor of [scale, this.info.scale]) {
       if (width * height * 4 * factor ** 2 < mostBytes) continue;
       throw new InvalidOptionError(
@@ -119,8 +119,7 @@ export class Upscaler implements AsyncDisposable {
     }
     this.#stopIfDisposed();
     signal?.throwIfAborted();
-    const input = { width, height, channels: 3, data: picture.rgb };
-    const start = () => this.#native.upscale(input, (event) => report(event, onProgress, this.#onLog));
+    const start = () => this.#native.upscale(picture.color, (event) => report(event, onProgress, this.#onLog));
     const enlarged = await finish(start, signal, site).catch((error) => {
       throw this.#disposal && isAbort(error) && !signal?.aborted ? new DisposedError("The upscaler was disposed during the call.") : error;
     });
@@ -173,7 +172,7 @@ async function finish<T>(start: () => NativeJob<T>, signal: AbortSignal | undefi
 /** The network's result in the size that was asked for, with the transparency of the original. */
 async function compose(
   enlarged: { width: number; height: number; data: Uint8Array },
-  { width, height, alpha }: Picture,
+  { alpha }: Picture,
   size: { width: number; height: number },
   parameters?: string,
 ): Promise<Image> {
@@ -183,7 +182,7 @@ async function compose(
     sharp(data, { raw: { width: from.width, height: from.height, channels } }).resize({ ...size, fit: "fill", kernel: "lanczos3" });
   const rgb = resize(enlarged.data, enlarged, 3);
   if (!alpha) return new Image(await rgb.raw().toBuffer(), size.width, size.height, 3, parameters);
-  const channel = await resize(alpha, { width, height }, 1).extractChannel(0).raw().toBuffer();
+  const channel = await resize(alpha.data, alpha, 1).extractChannel(0).raw().toBuffer();
   const joined = sharp(await rgb.raw().toBuffer(), { raw: { ...size, channels: 3 } }).joinChannel(channel, {
     raw: { ...size, channels: 1 },
   });

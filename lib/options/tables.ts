@@ -228,6 +228,7 @@ export const upscalerOptions: OptionTable = {
   onLog: { kind: "callback", description: "Called with each line the engine logs" },
 };
 
+export const imageOption: Option = { kind: "image", description: "Picture to enlarge" };
 export const upscaleOptions: OptionTable = {
   scale: { kind: "number", min: 0, above: true, max: 16, defaultText: "the network's", description: "Factor of both sides" },
   signal: { kind: "signal", description: "Stops it" },

@@ -21,7 +21,7 @@ struct Arena {
 };
 
 // One member of a C struct: how it is read from JavaScript, and how it is shown. The checks are of representability
-// (type, width, name of an enum); what makes sense is checked in lib/options.ts.
+// (type, width, name of an enum); what makes sense is checked in lib/options/.
 template <class S>
 struct Field {
   std::string name;  // path in the options, "skipLayerGuidance.layers"

@@ -1,7 +1,7 @@
 // Quantizes the demo model's transformer. Usage: node examples/convert.mjs [folder]
 import { stat } from "node:fs/promises";
 import path from "node:path";
-import { convert } from "node-sd-cpp";
+import { convert, loadModel } from "node-sd-cpp";
 
 const [folder = "."] = process.argv.slice(2);
 const demo = await loadModel({ preset: "demo" });

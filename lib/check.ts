@@ -22,6 +22,8 @@ export type Option = Rule & {
   /** Stands in help for a default that the model or the machine decides. */
   defaultText?: string;
   required?: true;
+  /** Environment variable that holds a number to take in place of the default. */
+  env?: string;
   /** Reads the command line's text where it is not the value itself. */
   fromText?: (text: string) => unknown;
   /** No flag of the command line: without meaning for a process that does one thing. */
@@ -118,6 +120,10 @@ export function checkOptions(table: OptionTable, input: unknown, path = ""): Rec
   const checked: Record<string, unknown> = {};
   for (const [name, option] of Object.entries(table)) {
     const given = (input as Record<string, unknown>)[name];
+    if (given === undefined && option.env && process.env[option.env]) {
+      checked[name] = checkValue(option, Number(process.env[option.env]), option.env);
+      continue;
+    }
     const value = given === undefined ? option.default : given;
     if (value === undefined && option.required)
       throw new InvalidOptionError(at(name), `expected ${expectation(option)}, but it is missing`);

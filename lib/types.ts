@@ -79,7 +79,7 @@ export interface ModelOptions extends ModelFiles {
    * TAESD replaces the VAE.
    */
   taesdPreviewOnly?: boolean;
-  /** Compute threads on the CPU, 1 to 512. Default: the machine's physical cores. */
+  /** Compute threads on the CPU, 1 to 512. Default: the environment variable `SDCPP_THREADS`, else the machine's physical cores. */
   threads?: number;
   /** Flash attention in the diffusion model: less memory, and faster on most devices. Default: true; false for the demo, whose heads are too small for it. */
   flashAttention?: boolean;
@@ -130,7 +130,7 @@ export interface ConvertOptions {
    * are never quantized. At most 16 KiB.
    */
   rules?: string;
-  /** Threads that quantize, 1 to 512. Default: the machine's physical cores. */
+  /** Threads that quantize, 1 to 512. Default: the environment variable `SDCPP_THREADS`, else the machine's physical cores. */
   threads?: number;
   /** Stops the work, and no file is left; it rejects with the signal's reason. */
   signal?: AbortSignal;

@@ -15,7 +15,7 @@ export interface UpscalerOptions {
   model: string;
   /** Pixels of a tile's side, 32 to 4096. Larger pictures are enlarged in overlapping tiles. Default: 128. */
   tileSize?: number;
-  /** Compute threads on the CPU, 1 to 512. Default: the machine's physical cores. */
+  /** Compute threads on the CPU, 1 to 512. Default: the environment variable `SDCPP_THREADS`, else the machine's physical cores. */
   threads?: number;
   /** As in `loadModel`. Default: "auto". */
   backend?: string;

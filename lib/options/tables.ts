@@ -24,6 +24,7 @@ const backend = {
   pattern: /^(auto|cpu|gpu|metal|(cuda|vulkan)(:\d{1,2})?)$/,
   form: '"auto", "cpu", "gpu", "metal", "cuda", "vulkan", or one device as "cuda:0" or "vulkan:1"',
 } as const;
+const threads = { kind: "integer", min: 1, max: 512, env: "SDCPP_THREADS", defaultText: "SDCPP_THREADS, else physical cores" } as const;
 // Room for what 16 chunks of tokens can hold (native/engine/conditioner.cc has that limit), with weights.
 const prompt = { kind: "string", maxBytes: 16_384 } as const;
 
@@ -52,7 +53,7 @@ export const modelOptions: OptionTable = {
     description: "Another backend for single modules",
   },
   taesdPreviewOnly: { kind: "boolean", default: false, description: "TAESD for previews alone; the VAE makes the pictures" },
-  threads: { kind: "integer", min: 1, max: 512, defaultText: "physical cores", description: "Compute threads on the CPU" },
+  threads: { ...threads, description: "Compute threads on the CPU" },
   flashAttention: { kind: "boolean", defaultText: "true, for the demo false", description: "Flash attention in the diffusion model" },
   mmap: { kind: "boolean", default: false, description: "Map the files instead of reading them" },
   offload: {
@@ -91,7 +92,7 @@ export const convertOptions: OptionTable = {
   type: { kind: "enum", values: convertTypes, required: true, description: "Type of the weights" },
   vae: { ...file, description: "VAE to put into the output, which then loads as --model" },
   rules: { kind: "string", maxBytes: 16_384, filled: true, description: "Other types for single tensors, as regex=type,regex=type" },
-  threads: { kind: "integer", min: 1, max: 512, defaultText: "physical cores", description: "Threads that quantize" },
+  threads: { ...threads, description: "Threads that quantize" },
   signal: { kind: "signal", description: "Stops the work" },
   onProgress: { kind: "callback", description: "Called as tensors are read" },
   onLog: { kind: "callback", description: "Called with each line the engine logs" },
@@ -221,7 +222,7 @@ export const countOptions: OptionTable = { t5Prompt: { ...prompt, description: "
 export const upscalerOptions: OptionTable = {
   model: { ...file, required: true, description: "File of an ESRGAN network" },
   tileSize: { ...tile, description: "Pixels of a tile; a smaller one needs less memory" },
-  threads: { kind: "integer", min: 1, max: 512, defaultText: "physical cores", description: "Compute threads on the CPU" },
+  threads: { ...threads, description: "Compute threads on the CPU" },
   backend: { ...backend, default: "auto", description: "Where to compute: auto, cpu, gpu, metal, cuda:0, vulkan:1" },
   signal: { kind: "signal", description: "Stops it" },
   onProgress: { kind: "callback", description: "Called as it gets on" },

@@ -296,6 +296,20 @@ describe("generate options", () => {
 });
 
 describe("model options", () => {
+  it("takes the threads from SDCPP_THREADS where they are not given, and names the variable when it is wrong", () => {
+    const threads = (options: object) => checkModelOptions({ model: "m", ...options }).params.threads;
+    try {
+      process.env.SDCPP_THREADS = "3";
+      assert.deepEqual([threads({}), threads({ threads: 2 })], [3, 2]);
+      process.env.SDCPP_THREADS = "many";
+      rejects(() => threads({}), "SDCPP_THREADS", "an integer from 1 to 512");
+      process.env.SDCPP_THREADS = "";
+      assert.equal(threads({}), undefined);
+    } finally {
+      delete process.env.SDCPP_THREADS;
+    }
+  });
+
   it("splits them into files and parameters for native code", () => {
     const defaults = { mmap: false, rng: "cuda", promptCache: 8, loraApplyMode: "auto", taesdPreviewOnly: false };
     const signal = new AbortController().signal;

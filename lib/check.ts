@@ -199,10 +199,16 @@ function checkList(option: Extract<Option, { kind: "list" }>, value: unknown, pa
   return Array.from({ length }, (_, index) => checkValue(option.of, value[index], `${path}[${index}]`));
 }
 
-/** Checks the form alone; whether a file is a picture shows when it is read. A copy of raw images, so that nobody changes them in between. */
+/**
+ * Checks the form alone; whether a file is a picture shows when it is read. Bytes and pixels are copied here, so that nothing the caller
+ * does later (writing, transferring or detaching the buffer) reaches them.
+ */
 function checkImage(option: Option, value: unknown, path: string): unknown {
   if (typeof value === "string") return value === "" || value.includes("\0") ? fail(path, option, value) : value;
-  if (value instanceof Uint8Array) return value.length > 0 ? value : fail(path, option, value, " without a byte");
+  if (value instanceof Uint8Array) {
+    const bytes = copyOf(option, value, path);
+    return bytes.length > 0 ? bytes : fail(path, option, value, " without a byte");
+  }
   if (typeof value !== "object" || value === null) fail(path, option, value);
   if (["clone", "metadata", "toBuffer"].every((name) => typeof (value as Record<string, unknown>)[name] === "function")) return value;
   const { data, width, height, channels } = value as Record<string, unknown>;
@@ -212,7 +218,17 @@ function checkImage(option: Option, value: unknown, path: string): unknown {
   if (channels !== 1 && channels !== 3 && channels !== 4)
     throw new InvalidOptionError(`${path}.channels`, `expected 1, 3 or 4, received ${received(channels)}`);
   const length = w * h * channels;
-  if (data.length !== length)
-    throw new InvalidOptionError(`${path}.data`, `expected ${w} x ${h} x ${channels} = ${length} bytes, received ${data.length}`);
-  return { data, width: w, height: h, channels };
+  const pixels = copyOf(option, data, path);
+  if (pixels.length !== length)
+    throw new InvalidOptionError(`${path}.data`, `expected ${w} x ${h} x ${channels} = ${length} bytes, received ${pixels.length}`);
+  return { data: pixels, width: w, height: h, channels };
+}
+
+/** By the constructor, which reads what the array really holds, whatever its `length` says. */
+function copyOf(option: Option, data: Uint8Array | Uint8ClampedArray, path: string): Uint8Array {
+  try {
+    return new Uint8Array(data);
+  } catch (error) {
+    return fail(path, option, data, `, which cannot be read: ${(error as Error).message}`); // detached, or no array in truth
+  }
 }

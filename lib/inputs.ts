@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import sharp from "sharp";
 import type { NativeImage, NativeImages } from "./binding.js";
 import { InvalidOptionError } from "./errors.js";
@@ -41,8 +41,18 @@ export function openImage(input: ImageInput, option: string): Promise<Source> {
   });
 }
 
+const maxFile = 2 ** 30;
+
+/** Devices, pipes and the like may have no end, or never begin. */
+async function readImageFile(file: string): Promise<Buffer> {
+  const found = await stat(file);
+  if (!found.isFile()) throw new Error(`${file} is not a regular file`);
+  if (found.size > maxFile) throw new Error(`${file} has ${found.size} bytes, more than 1 GiB`);
+  return readFile(file);
+}
+
 async function opener(input: ImageInput): Promise<() => sharp.Sharp> {
-  if (typeof input === "string") return opener(await readFile(input));
+  if (typeof input === "string") return opener(await readImageFile(input));
   if (input instanceof Uint8Array) return () => sharp(input);
   if ("clone" in input) {
     // The caller's pipeline comes first, whole; ours begins with its pixels.

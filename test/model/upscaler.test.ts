@@ -168,7 +168,7 @@ describe("upscale refuses", () => {
     await refuse({ model: undefined }, "model");
     await refuse({ threads: 1 }, "image", "no-such-picture.png");
     await refuse({ threads: 1 }, "image", 5);
-    await refuse({ threads: 1 }, "image", { data: new Uint8Array(5), width: 2, height: 2, channels: 3 });
+    await refuse({ threads: 1 }, "image.data", { data: new Uint8Array(5), width: 2, height: 2, channels: 3 });
     await refuse({ threads: 1, scale: 16 }, "image", { data: new Uint8Array(2048 * 2048), width: 2048, height: 2048, channels: 1 });
   });
 });

@@ -9,14 +9,15 @@ export interface NativeJob<T> {
   cancel(): void;
 }
 
-export type NativePhase = "load" | "encode" | "sample" | "decode";
+export type NativePhase = "load" | "encode" | "sample" | "upscale" | "decode" | "convert";
 
 /** One message of a running job, in the order in which things happened. All come before the job's promise settles. */
 export type NativeEvent =
   | { type: "queued"; position: number }
-  | { type: "phase"; phase: NativePhase; image: number }
-  /** `seconds` since the phase began. `load` counts tensors, `sample` counts steps of one image. */
-  | { type: "progress"; phase: NativePhase; step: number; steps: number; image: number; seconds: number }
+  | { type: "phase"; phase: NativePhase; image: number; pass?: number }
+  /** `seconds` since the phase began. `load` and `convert` count tensors, `sample` counts steps of one image. */
+  | { type: "progress"; phase: NativePhase; step: number; steps: number; image: number; pass?: number; seconds: number }
+  | { type: "preview"; image: number; step: number; pass?: number; width: number; height: number; channels: number; data: Uint8Array }
   | { type: "image"; image: number; seed: bigint; width: number; height: number; channels: number; data: Uint8Array }
   | { type: "log"; level: NativeLogLevel; text: string };
 
@@ -37,6 +38,7 @@ export interface NativeModelParams {
   t5xxl?: string;
   vae?: string;
   taesd?: string;
+  taesdPreviewOnly?: boolean;
   threads?: number;
   weightType?: string;
   flashAttention?: boolean;
@@ -45,12 +47,26 @@ export interface NativeModelParams {
   /** The engine's own syntax: `"cuda0"` or `"diffusion=cuda0,te=cpu,vae=cpu"`. */
   backend?: string;
   promptCache?: number;
+  loraApplyMode?: string;
+  offload?: { params?: string; maxVram?: number; streamLayers?: boolean };
+}
+
+/** Mirrors `native/params/convert.cc`; types in the engine's spelling (`q4_K`). */
+export interface NativeConvertParams {
+  input: string;
+  output: string;
+  type: string;
+  vae?: string;
+  rules?: string;
+  threads?: number;
 }
 
 /** Mirrors `native/params/generate.cc`. */
 export interface NativeGenerateParams {
   prompt?: string;
   negativePrompt?: string;
+  t5Prompt?: string;
+  negativeT5Prompt?: string;
   width?: number;
   height?: number;
   steps?: number;
@@ -64,7 +80,55 @@ export interface NativeGenerateParams {
   sigmas?: number[];
   skipLayerGuidance?: { layers?: number[]; scale?: number; start?: number; end?: number };
   clipSkip?: number;
+  loras?: { path: string; weight: number }[];
+  /** The tile's side in latents, which are 8 pixels wide. */
+  vaeTiling?: { enabled: boolean; tileSize?: number; relativeSize?: number; overlap?: number };
+  cache?: { mode?: string; threshold?: number; start?: number; end?: number; warmup?: number; window?: number; windowGrowth?: number };
+  initImage?: NativeImage;
+  mask?: NativeImage;
+  strength?: number;
+  keepUnmasked?: boolean;
+  maskFeather?: number;
+  /** Not of the picture: its place in line. */
+  priority?: number;
+  hires?: {
+    enabled: boolean;
+    width?: number;
+    height?: number;
+    steps?: number;
+    strength?: number;
+    upscaler?: string;
+    model?: string;
+    tileSize?: number;
+  };
+  preview?: { every?: number; mode?: string };
 }
+
+/** Mirrors `native/params/upscaler.cc`. */
+export interface NativeUpscalerParams {
+  model: string;
+  threads?: number;
+  tileSize?: number;
+  backend?: string;
+}
+
+export interface NativeUpscaler {
+  readonly info: { scale: number; blocks: number; bytes: number; parameters: number; device: string };
+  /** Takes three channels. */
+  upscale(picture: NativeImage, emit: (event: NativeEvent) => void): NativeJob<NativeImage>;
+  /** Cancels the upscaler's jobs and frees it on the engine thread. */
+  dispose(): Promise<void>;
+}
+
+/** Pixels that native code copies: `initImage` has 3 channels, `mask` 1 (255 = paint); both have the size of the picture. */
+export interface NativeImage {
+  data: Uint8Array;
+  width: number;
+  height: number;
+  channels: number;
+}
+
+export type NativeImages = Required<Pick<NativeGenerateParams, "initImage">> & Pick<NativeGenerateParams, "mask">;
 
 /** What the loaded tensors say. */
 export interface NativeModelInfo {
@@ -87,13 +151,23 @@ export interface NativeTimings {
   queued: number;
   encode: number;
   sample: number;
+  upscale: number;
   decode: number;
   total: number;
+}
+
+export interface NativeTokenCounts {
+  clipL?: { tokens: number; chunks: number };
+  clipG?: { tokens: number; chunks: number };
+  t5xxl?: { tokens: number; chunks: number };
+  chunks: number;
 }
 
 export interface NativeModel {
   readonly info: NativeModelInfo;
   generate(params: NativeGenerateParams, emit: (event: NativeEvent) => void): NativeJob<NativeTimings>;
+  /** On the calling thread: by encoder, and `chunks` of the whole. */
+  countTokens(prompt: string, t5Prompt?: string): NativeTokenCounts;
   /** Cancels the model's jobs and frees it on the engine thread. */
   dispose(): Promise<void>;
 }
@@ -110,16 +184,18 @@ export interface NativeDevice {
 /** One line of a params table: `value` is what the engine gets when `params` is laid over its defaults. */
 export interface NativeField {
   name: string;
-  type: "string" | "path" | "integer" | "number" | "boolean" | "bigint" | "enum" | "integers" | "numbers";
+  type: "string" | "path" | "integer" | "number" | "boolean" | "bigint" | "enum" | "integers" | "numbers" | "loras" | "image";
   values?: string[];
   value: unknown;
 }
 
 export interface NativeBinding {
   load(params: NativeModelParams, emit: (event: NativeEvent) => void): NativeJob<NativeModel>;
+  convert(params: NativeConvertParams, emit: (event: NativeEvent) => void): NativeJob<{ bytes: number; tensors: Record<string, number> }>;
+  loadUpscaler(params: NativeUpscalerParams, emit: (event: NativeEvent) => void): NativeJob<NativeUpscaler>;
   devices(): NativeJob<NativeDevice[]>;
   /** The params tables; nested members are named by path (`skipLayerGuidance.layers`). */
-  describe(table: "model" | "generate", params?: object): NativeField[];
+  describe(table: "model" | "generate" | "convert" | "upscaler", params?: object): NativeField[];
   /** Ends this environment's jobs and waits until the engine has let go of them; further calls throw. */
   close(): void;
   /** Engine commit and the CPU features it was built for. */

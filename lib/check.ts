@@ -6,13 +6,15 @@ type Rule =
   | { kind: "integer"; min: number; max: number; multipleOf?: number }
   | { kind: "number"; min: number; max: number; above?: true }
   | { kind: "boolean" }
-  | { kind: "enum"; values: readonly string[] }
+  /** `refused`: names that exist, each with the reason why it may not be used. */
+  | { kind: "enum"; values: readonly string[]; refused?: Readonly<Record<string, string>> }
   | { kind: "seed" }
   | { kind: "list"; of: Option; min: number; max: number }
-  | { kind: "object"; members: OptionTable; orBoolean?: true }
+  | { kind: "object"; members: OptionTable; orBoolean?: true; orMember?: string }
   | { kind: "pattern"; pattern: RegExp; form: string }
   | { kind: "callback" }
-  | { kind: "signal" };
+  | { kind: "signal" }
+  | { kind: "image"; words?: readonly string[] };
 
 export type Option = Rule & {
   description: string;
@@ -20,12 +22,20 @@ export type Option = Rule & {
   /** Stands in help for a default that the model or the machine decides. */
   defaultText?: string;
   required?: true;
+  /** Environment variable that holds a number to take in place of the default. */
+  env?: string;
+  /** Reads the command line's text where it is not the value itself. */
+  fromText?: (text: string) => unknown;
+  /** No flag of the command line: without meaning for a process that does one thing. */
+  codeOnly?: true;
 };
 
 /** Validates the options and makes the command line's flags and help. */
 export type OptionTable = Record<string, Option>;
 
 export const maxSeed = 2n ** 63n - 1n;
+
+const imageForms = "a path, the bytes of an image file, an Image, { data, width, height, channels } or a sharp instance";
 
 /** "a multiple of 16 from 16 to 1024" */
 export function expectation(option: Option): string {
@@ -45,6 +55,7 @@ export function expectation(option: Option): string {
     case "list":
       return `an array of ${option.min} to ${option.max} items`;
     case "object":
+      if (option.orMember) return `true, false, the ${option.orMember} or an object`;
       return option.orBoolean ? "true, false or an object" : "an object";
     case "pattern":
       return option.form;
@@ -52,6 +63,8 @@ export function expectation(option: Option): string {
       return "a function";
     case "signal":
       return "an AbortSignal";
+    case "image":
+      return [...(option.words ?? []).map((word) => JSON.stringify(word)), imageForms].join(", ");
   }
 }
 
@@ -107,6 +120,10 @@ export function checkOptions(table: OptionTable, input: unknown, path = ""): Rec
   const checked: Record<string, unknown> = {};
   for (const [name, option] of Object.entries(table)) {
     const given = (input as Record<string, unknown>)[name];
+    if (given === undefined && option.env && process.env[option.env]) {
+      checked[name] = checkValue(option, Number(process.env[option.env]), option.env);
+      continue;
+    }
     const value = given === undefined ? option.default : given;
     if (value === undefined && option.required)
       throw new InvalidOptionError(at(name), `expected ${expectation(option)}, but it is missing`);
@@ -131,6 +148,7 @@ export function checkValue(option: Option, value: unknown, path: string): unknow
       return value;
     case "enum":
       if (typeof value !== "string") fail(path, option, value);
+      if (option.refused && Object.hasOwn(option.refused, value)) fail(path, option, value, `; ${option.refused[value]}`);
       if (!option.values.includes(value)) fail(path, option, value, suggestion(value, option.values));
       return value;
     case "seed":
@@ -142,6 +160,7 @@ export function checkValue(option: Option, value: unknown, path: string): unknow
       return checkList(option, value, path);
     case "object":
       if (option.orBoolean && typeof value === "boolean") return value ? checkOptions(option.members, {}, path) : undefined;
+      if (option.orMember && typeof value === "string") return checkOptions(option.members, { [option.orMember]: value }, path);
       return checkOptions(option.members, value, path);
     case "pattern":
       if (typeof value !== "string" || !option.pattern.test(value)) fail(path, option, value);
@@ -149,6 +168,8 @@ export function checkValue(option: Option, value: unknown, path: string): unknow
     case "callback":
       if (typeof value !== "function") fail(path, option, value);
       return value;
+    case "image":
+      return checkImage(option, value, path);
     case "signal": {
       // By shape, since another realm (an Electron context, a test environment) has its own AbortSignal.
       const signal = value as AbortSignal | null;
@@ -176,4 +197,38 @@ function checkList(option: Extract<Option, { kind: "list" }>, value: unknown, pa
   const length = value.length;
   if (length < option.min || length > option.max) fail(path, option, value);
   return Array.from({ length }, (_, index) => checkValue(option.of, value[index], `${path}[${index}]`));
+}
+
+/**
+ * Checks the form alone; whether a file is a picture shows when it is read. Bytes and pixels are copied here, so that nothing the caller
+ * does later (writing, transferring or detaching the buffer) reaches them.
+ */
+function checkImage(option: Option, value: unknown, path: string): unknown {
+  if (typeof value === "string") return value === "" || value.includes("\0") ? fail(path, option, value) : value;
+  if (value instanceof Uint8Array) {
+    const bytes = copyOf(option, value, path);
+    return bytes.length > 0 ? bytes : fail(path, option, value, " without a byte");
+  }
+  if (typeof value !== "object" || value === null) fail(path, option, value);
+  if (["clone", "metadata", "toBuffer"].every((name) => typeof (value as Record<string, unknown>)[name] === "function")) return value;
+  const { data, width, height, channels } = value as Record<string, unknown>;
+  if (!(data instanceof Uint8Array) && !(data instanceof Uint8ClampedArray)) fail(path, option, value);
+  const side = { kind: "integer", min: 1, max: 65_535, description: "Pixels" } as const;
+  const [w, h] = [checkValue(side, width, `${path}.width`), checkValue(side, height, `${path}.height`)] as [number, number];
+  if (channels !== 1 && channels !== 3 && channels !== 4)
+    throw new InvalidOptionError(`${path}.channels`, `expected 1, 3 or 4, received ${received(channels)}`);
+  const length = w * h * channels;
+  const pixels = copyOf(option, data, path);
+  if (pixels.length !== length)
+    throw new InvalidOptionError(`${path}.data`, `expected ${w} x ${h} x ${channels} = ${length} bytes, received ${pixels.length}`);
+  return { data: pixels, width: w, height: h, channels };
+}
+
+/** By the constructor, which reads what the array really holds, whatever its `length` says. */
+function copyOf(option: Option, data: Uint8Array | Uint8ClampedArray, path: string): Uint8Array {
+  try {
+    return new Uint8Array(data);
+  } catch (error) {
+    return fail(path, option, data, `, which cannot be read: ${(error as Error).message}`); // detached, or no array in truth
+  }
 }

@@ -11,6 +11,7 @@ export type ErrorCode =
   | "ERR_ENGINE_ASSERTION"
   | "ERR_ENGINE_CRASH"
   | "ERR_DISPOSED"
+  | "ERR_QUEUE_FULL"
   | "ERR_NO_BINARY"
   | "ERR_DOWNLOAD"
   | "ERR_CHECKSUM"
@@ -130,6 +131,16 @@ export class DisposedError extends SdcppError {
   readonly code = "ERR_DISPOSED";
 }
 
+/** As many runs of the model wait as `maxQueue` allows. Nothing was started: try again when one has ended. */
+export class QueueFullError extends SdcppError {
+  readonly code = "ERR_QUEUE_FULL";
+
+  /** @param maxQueue the limit that was given to `loadModel` */
+  constructor(readonly maxQueue: number) {
+    super(`One run of this model is unfinished and ${maxQueue} wait behind it, as many as maxQueue allows. Try again when one has ended.`);
+  }
+}
+
 /** There is no native build for this platform, or it does not load. */
 export class NoBinaryError extends SdcppError {
   readonly code = "ERR_NO_BINARY";
@@ -196,7 +207,11 @@ export function fromNative(error: unknown, site: string): unknown {
     if (!Class) return error;
     mapped = new Class(message, { log });
   }
-  const frames = site.slice(site.indexOf("\n    at "));
-  mapped.stack = `${mapped.name}: ${mapped.message}${frames}`;
-  return mapped;
+  return withSite(mapped, site);
+}
+
+/** Gives an error that came later the stack of whoever made the call. */
+export function withSite(error: Error, site: string): Error {
+  error.stack = `${error.name}: ${error.message}${site.slice(site.indexOf("\n    at "))}`;
+  return error;
 }

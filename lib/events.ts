@@ -2,6 +2,7 @@ import type { GenerationEvent } from "./types.js";
 
 // A run of 1000 pictures sends a million progress events; without a reader, the oldest of them are dropped first.
 const limit = 10_000;
+const previewLimit = 8; // they may be large, and old ones are of no use
 
 /** Events on their way to one reader: an async iterator that other code pushes into. */
 export class EventQueue implements AsyncIterableIterator<GenerationEvent> {
@@ -18,10 +19,19 @@ export class EventQueue implements AsyncIterableIterator<GenerationEvent> {
     const reader = this.#waiting.shift();
     if (reader) reader.resolve({ value: event, done: false });
     else this.#events.push(event);
+    if (event.type === "preview") this.#dropOldPreview();
     if (this.#events.length > limit) {
       const oldest = this.#events.findIndex(({ type }) => type === "progress" || type === "log");
       this.#events.splice(Math.max(oldest, 0), 1);
     }
+  }
+
+  #dropOldPreview(): void {
+    if (this.#events.filter(({ type }) => type === "preview").length <= previewLimit) return;
+    this.#events.splice(
+      this.#events.findIndex(({ type }) => type === "preview"),
+      1,
+    );
   }
 
   /** Ends after the events that are still queued; with `error`, that is thrown to the reader once. */

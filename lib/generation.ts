@@ -9,6 +9,8 @@ import type { GenerationEvent, GenerationParameters, GenerationResult, ProgressE
 export interface Plan {
   parameters: GenerationParameters;
   signal?: AbortSignal;
+  /** What has to be done before the start, such as reading pictures and waiting for earlier runs that do; it may complete `parameters`. */
+  ready?(): Promise<unknown>;
   start(emit: (event: NativeEvent) => void): NativeJob<NativeTimings>;
   /** What to write into the file of the picture with this seed. */
   describe(seed: bigint): string;
@@ -16,10 +18,10 @@ export interface Plan {
 
 /** The public event of a native progress message. `seconds` counts from the beginning of this picture's phase. */
 export function progressEvent(event: Extract<NativeEvent, { type: "progress" }>, images: number): ProgressEvent {
-  const { phase, step, steps, image, seconds } = event;
+  const { phase, step, steps, image, pass, seconds } = event;
   const secondsPerStep = seconds / step;
   const left = steps - step + (phase === "load" ? 0 : (images - image - 1) * steps);
-  return { type: "progress", phase, step, steps, image, images, secondsPerStep, eta: secondsPerStep * left };
+  return { type: "progress", phase, step, steps, image, images, ...(pass ? { pass } : {}), secondsPerStep, eta: secondsPerStep * left };
 }
 
 /**
@@ -43,6 +45,8 @@ export class Generation implements Promise<GenerationResult>, AsyncIterable<Gene
   #past: EventQueue | undefined = new EventQueue((left) => this.#readers.delete(left));
   #job: NativeJob<NativeTimings> | undefined;
   #stop: { reason: unknown } | undefined;
+  /** Ends the wait for `ready`. */
+  #giveUp: (reason: unknown) => void = () => {};
   #end: { error?: { reason: unknown } } | undefined;
   readonly #result: Promise<GenerationResult>;
   #settle: () => void = () => {};
@@ -61,12 +65,21 @@ export class Generation implements Promise<GenerationResult>, AsyncIterable<Gene
   }
 
   /**
+   * The pictures that are finished so far, in the order of the batch: picture i has the seed `seed + i`. After a cancel or a failure, those that
+   * were finished before it.
+   */
+  get images(): readonly Image[] {
+    return [...this.#images];
+  }
+
+  /**
    * Stops the run within a fraction of a step; it rejects with `reason`, by default an `AbortError`. Pictures that are finished have been
-   * delivered as `image` events. Does nothing after the end.
+   * delivered as `image` events and stay in `images`. A run that waits in line rejects at once. Does nothing after the end.
    */
   cancel(reason: unknown = abortError()): void {
     if (this.#end || this.#stop) return;
     this.#stop = { reason };
+    this.#giveUp(reason);
     this.#job?.cancel();
   }
 
@@ -103,16 +116,25 @@ export class Generation implements Promise<GenerationResult>, AsyncIterable<Gene
   async #work(plan: Plan): Promise<NativeTimings> {
     const { signal } = plan;
     if (signal?.aborted) throw signal.reason;
-    const job = plan.start((event) => this.#receive(event, plan));
-    this.#job = job;
-    if (this.#stop) job.cancel();
     const onAbort = () => this.cancel(signal?.reason);
     signal?.addEventListener("abort", onAbort, { once: true });
     try {
+      if (plan.ready) await this.#unlessStopped(plan.ready());
+      const job = plan.start((event) => this.#receive(event, plan));
+      this.#job = job;
+      if (this.#stop) job.cancel();
       return await job.promise;
     } finally {
       signal?.removeEventListener("abort", onAbort);
     }
+  }
+
+  async #unlessStopped(work: Promise<unknown>): Promise<void> {
+    const stopped = new Promise<never>((_, reject) => {
+      this.#giveUp = reject;
+    });
+    await Promise.race([work, stopped]);
+    if (this.#stop) throw this.#stop.reason;
   }
 
   #finish(end: { error?: { reason: unknown } }): void {
@@ -126,6 +148,9 @@ export class Generation implements Promise<GenerationResult>, AsyncIterable<Gene
     const images = plan.parameters.batchCount;
     if (event.type === "progress") {
       if (event.step > 0) this.#publish(progressEvent(event, images));
+    } else if (event.type === "preview") {
+      const { data, width, height, channels, ...rest } = event;
+      this.#publish({ ...rest, preview: new Image(data, width, height, channels as 3) });
     } else if (event.type === "image") {
       const { image: index, seed, data, width, height, channels } = event;
       const image = new Image(data, width, height, channels as 1 | 3 | 4, plan.describe(seed));

@@ -1,3 +1,4 @@
+export { convert } from "./convert.js";
 export { listDevices } from "./devices.js";
 export {
   ChecksumError,
@@ -13,6 +14,7 @@ export {
   MissingComponentError,
   ModelFileError,
   NoBinaryError,
+  QueueFullError,
   SdcppError,
   UnsupportedModelError,
 } from "./errors.js";
@@ -20,4 +22,6 @@ export type { Generation } from "./generation.js";
 export { type EncodeOptions, Image, type ImageFormat } from "./image.js";
 export { loadModel, type Model, type ModelMemory } from "./model.js";
 export { type ImageParameters, readParameters } from "./parameters.js";
+export { type FieldChange, type Reproduction, reproduce } from "./reproduce.js";
 export type * from "./types.js";
+export { loadUpscaler, type UpscaleOptions, type Upscaler, type UpscalerInfo, type UpscalerOptions, upscale } from "./upscaler.js";

@@ -1,13 +1,24 @@
-import { type NativeEvent, type NativeModel, type NativeModelInfo, native } from "./binding.js";
+import {
+  type NativeEvent,
+  type NativeGenerateParams,
+  type NativeImages,
+  type NativeJob,
+  type NativeModel,
+  type NativeModelInfo,
+  type NativeTimings,
+  native,
+} from "./binding.js";
 import { demoFiles } from "./catalog/demo.js";
 import { checkFiles } from "./checkpoint/files.js";
+import { fingerprints } from "./checkpoint/fingerprint.js";
 import { deviceId } from "./devices.js";
-import { callSite, DisposedError, fromNative, isCancelled } from "./errors.js";
+import { callSite, DisposedError, fromNative, InvalidOptionError, isCancelled, QueueFullError, withSite } from "./errors.js";
 import { detectFamily, families, familyDefaults, maxSide, modelName } from "./families.js";
 import { Generation, progressEvent } from "./generation.js";
-import { type CheckedModelOptions, checkGenerateOptions, checkModelOptions, nativeParams } from "./options.js";
-import { writeParameters } from "./parameters.js";
-import type { GenerateOptions, ModelFiles, ModelInfo, ModelOptions } from "./types.js";
+import { readImages } from "./inputs.js";
+import { type CheckedModelOptions, checkCountTokens, checkGenerateOptions, checkModelOptions, nativeParams } from "./options.js";
+import { type ModelText, writeParameters } from "./parameters.js";
+import type { CountTokensOptions, GenerateOptions, ModelFiles, ModelInfo, ModelOptions, PreviewMode, TokenCounts } from "./types.js";
 
 /** Bytes of the weights in memory. */
 export interface ModelMemory {
@@ -42,10 +53,11 @@ export async function loadModel(options: ModelOptions): Promise<Model> {
     const job = native().load({ ...files, ...checked.params, flashAttention }, (event) => report(event, checked));
     cancel = () => job.cancel();
     signal?.addEventListener("abort", cancel, { once: true });
-    const model = await job.promise;
+    const [model, prints] = await Promise.all([job.promise, fingerprints(files).catch(() => ({}))]);
+    const engine = native().engine.commit.slice(0, 8);
     if (signal?.aborted) await model.dispose();
     stopIfAborted();
-    return new Model(model, describeModel(model.info, files, checked), checked);
+    return new Model(model, { ...describeModel(model.info, files, checked), fingerprints: prints, engine }, checked);
   } catch (error) {
     throw signal?.aborted && isCancelled(error) ? signal.reason : fromNative(error, site);
   } finally {
@@ -54,10 +66,10 @@ export async function loadModel(options: ModelOptions): Promise<Model> {
 }
 
 /** A preset's files, and the given ones in their place. */
-async function resolveFiles({ files, preset, signal }: CheckedModelOptions): Promise<ModelFiles> {
+async function resolveFiles({ files, preset, params, signal }: CheckedModelOptions): Promise<ModelFiles> {
   if (!preset) return files;
   const { taesd, ...demo } = await demoFiles({ signal });
-  return { ...demo, ...(files.vae ? {} : { taesd }), ...files }; // the engine prefers a TAESD to a VAE
+  return { ...demo, ...(files.vae && !params.taesdPreviewOnly ? {} : { taesd }), ...files }; // the engine prefers a TAESD to a VAE
 }
 
 function report(event: NativeEvent, { onProgress, onLog }: Pick<CheckedModelOptions, "onProgress" | "onLog">): void {
@@ -69,7 +81,9 @@ function report(event: NativeEvent, { onProgress, onLog }: Pick<CheckedModelOpti
   }
 }
 
-function describeModel(native: NativeModelInfo, files: ModelFiles, { preset, family: given }: CheckedModelOptions): ModelInfo {
+type Description = Omit<ModelInfo, "fingerprints" | "engine">;
+
+function describeModel(native: NativeModelInfo, files: ModelFiles, { preset, family: given }: CheckedModelOptions): Description {
   const mainFile = files.diffusionModel ?? files.model ?? "";
   const family = given ?? (preset === "demo" ? "demo" : detectFamily(native, mainFile));
   const side = maxSide(native.positions);
@@ -83,20 +97,30 @@ function describeModel(native: NativeModelInfo, files: ModelFiles, { preset, fam
     devices: { diffusion: deviceId(diffusion), textEncoders: deviceId(textEncoders), vae: deviceId(vae) },
     license: families[family].license,
     name: preset ?? modelName(mainFile),
+    files,
   };
+}
+
+/** TAESD, where there is one, makes the previews; the engine then has no way to make them with the VAE. */
+function previewModesOf({ parts }: ModelInfo): PreviewMode[] {
+  return ["latent", parts.taesd ? "taesd" : "vae"];
 }
 
 /** A loaded model; comes from `loadModel`. */
 export class Model implements AsyncDisposable {
   readonly info: ModelInfo;
   readonly #native: NativeModel;
-  readonly #options: Pick<CheckedModelOptions, "onLog" | "params">;
+  readonly #options: Pick<CheckedModelOptions, "onLog" | "params" | "loraDir" | "maxQueue">;
   readonly #depth: number;
   readonly #runs = new Set<Generation>();
+  /** Settles when the last run has got its place in the engine's line; undefined when all have. */
+  #line: Promise<unknown> | undefined;
+  /** Jobs that are in line or in work. */
+  #unfinished = 0;
   #disposal: Promise<void> | undefined;
 
   /** @internal */
-  constructor(nativeModel: NativeModel, info: ModelInfo, options: Pick<CheckedModelOptions, "onLog" | "params">) {
+  constructor(nativeModel: NativeModel, info: ModelInfo, options: Pick<CheckedModelOptions, "onLog" | "params" | "loraDir" | "maxQueue">) {
     this.#native = nativeModel;
     this.#options = options;
     this.#depth = nativeModel.info.depth;
@@ -105,28 +129,99 @@ export class Model implements AsyncDisposable {
 
   /**
    * Starts a run. Never throws: every failure rejects the run (and is thrown to who iterates it).
-   * It rejects with InvalidOptionError, GenerationError, EngineAssertionError, InsufficientMemoryError, DisposedError, or the signal's reason.
+   * It rejects with InvalidOptionError, GenerationError, EngineAssertionError, InsufficientMemoryError, DisposedError, QueueFullError, or the
+   * signal's reason.
    */
   generate(options: GenerateOptions): Generation {
+    const site = callSite(this.generate);
+    let waits = false;
+    let started = () => {};
     const run = new Generation(() => {
       this.#stopIfDisposed();
       const { defaults, maxSide } = this.info;
-      const { parameters, signal } = checkGenerateOptions(options, { defaults, maxSide, depth: this.#depth });
+      const { parameters, images, preview, priority, signal } = checkGenerateOptions(options, {
+        defaults,
+        maxSide,
+        depth: this.#depth,
+        t5: this.#hasT5,
+        previewModes: previewModesOf(this.info),
+        loraDir: this.#options.loraDir,
+      });
       this.#stopIfDisposed(); // an option's getter may have done it
+      let pictures: NativeImages | undefined;
+      const read = async () => {
+        if (!images) return;
+        try {
+          pictures = await readImages(images, parameters, { defaults, maxSide });
+        } catch (error) {
+          throw error instanceof InvalidOptionError ? withSite(error, site) : error;
+        }
+      };
+      const before = this.#line;
+      waits = images !== undefined || before !== undefined;
       return {
         parameters,
         signal,
-        start: (emit) =>
-          this.#native.generate(nativeParams(parameters), (event) => {
+        ...(waits && { ready: () => Promise.all([read(), before]) }),
+        start: (emit) => {
+          const job = this.#enqueue({ ...nativeParams(parameters, pictures, preview), priority }, (event) => {
             report(event, { onLog: this.#options.onLog });
             emit(event);
-          }),
-        describe: (seed) => writeParameters({ ...parameters, seed }, { name: this.info.name, rng: this.#options.params.rng }),
+          });
+          started();
+          return job;
+        },
+        describe: (seed) => writeParameters({ ...parameters, seed }, this.#describe()),
       };
-    }, callSite(this.generate));
+    }, site);
+    if (waits) this.#standInLine(new Promise<void>((resolve) => (started = resolve)), run);
     this.#runs.add(run);
     run.settled.then(() => this.#runs.delete(run));
     return run;
+  }
+
+  /**
+   * How many tokens a prompt has for each text encoder, and in how many chunks of 77 it is read. Takes less than a millisecond for usual
+   * prompts, and does not wait for a running picture.
+   * @param prompt at most 16 KiB of UTF-8; weights and BREAK are read as in `generate`
+   * @throws InvalidOptionError for a text that cannot be read as a prompt, or `t5Prompt` without T5
+   * @throws DisposedError
+   */
+  async countTokens(prompt: string, options: CountTokensOptions = {}): Promise<TokenCounts> {
+    const site = callSite(this.countTokens);
+    this.#stopIfDisposed();
+    const checked = checkCountTokens(prompt, options, { t5: this.#hasT5 });
+    this.#stopIfDisposed(); // an option's getter may have done it
+    try {
+      return this.#native.countTokens(checked.prompt, checked.t5Prompt);
+    } catch (error) {
+      throw fromNative(error, site);
+    }
+  }
+
+  get #hasT5(): boolean {
+    return this.info.parts.t5xxl !== undefined;
+  }
+
+  /** Makes later runs wait until this one, whose pictures are still being read, has started or ended. */
+  #standInLine(started: Promise<void>, run: Generation): void {
+    const before = this.#line; // one that fails early does not let later ones pass those before it
+    const turn = Promise.all([Promise.race([started, run.settled]), before]).then(() => {
+      if (this.#line === turn) this.#line = undefined;
+    });
+    this.#line = turn;
+  }
+
+  #enqueue(params: NativeGenerateParams, emit: (event: NativeEvent) => void): NativeJob<NativeTimings> {
+    const { maxQueue = Infinity } = this.#options;
+    if (this.#unfinished > maxQueue) throw new QueueFullError(maxQueue);
+    const job = this.#native.generate(params, emit);
+    this.#unfinished++;
+    const end = () => {
+      this.#unfinished--;
+    };
+    job.promise.then(end, end);
+    return job;
   }
 
   /** Memory that the weights take. */
@@ -144,6 +239,15 @@ export class Model implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
+  }
+
+  /** What goes into the pictures, so that they can be drawn again. */
+  #describe(): ModelText {
+    const { name, fingerprints, devices, engine } = this.info;
+    const { rng, weightType, flashAttention } = this.#options.params;
+    const used = [devices.diffusion, devices.textEncoders, devices.vae];
+    const device = new Set(used).size === 1 ? used[0] : used.join(" ");
+    return { name, rng, weightType: weightType?.toLowerCase(), flashAttention, device, fingerprints, engine };
   }
 
   async #dispose(site: string): Promise<void> {

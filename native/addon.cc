@@ -1,18 +1,23 @@
 #include <napi.h>
 
+#include "convert.h"
 #include "describe.h"
 #include "devices.h"
 #include "job/environment.h"
 #include "load.h"
 #include "model.h"
 #include "stable-diffusion.h"
+#include "upscaler.h"
 
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   using namespace sdcpp;
   Environment::create(env);
   Environment::of(env).model_class = Napi::Persistent(Model::define(env));
+  Environment::of(env).upscaler_class = Napi::Persistent(Upscaler::define(env));
 
   exports["load"] = Napi::Function::New<load>(env, "load");
+  exports["convert"] = Napi::Function::New<convert>(env, "convert");
+  exports["loadUpscaler"] = Napi::Function::New<load_upscaler>(env, "loadUpscaler");
   exports["devices"] = Napi::Function::New<devices>(env, "devices");
   exports["close"] = Napi::Function::New(
       env, [](const Napi::CallbackInfo& info) { Environment::of(info.Env()).close(); }, "close");

@@ -1,7 +1,9 @@
 #include "describe.h"
 
+#include "params/convert.h"
 #include "params/generate.h"
 #include "params/model.h"
+#include "params/upscaler.h"
 
 namespace sdcpp {
 namespace {
@@ -19,7 +21,9 @@ Napi::Value describe(const Napi::CallbackInfo& info) {
   const std::string table = info[0].ToString();
   if (table == "model") return describe_table(info, params::model_table());
   if (table == "generate") return describe_table(info, params::generate_table());
-  params::reject(info[0], "table", "model or generate");
+  if (table == "convert") return describe_table(info, params::convert_table());
+  if (table == "upscaler") return describe_table(info, params::upscaler_table());
+  params::reject(info[0], "table", "model, generate, convert or upscaler");
 }
 
 }  // namespace sdcpp

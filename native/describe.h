@@ -3,7 +3,7 @@
 
 namespace sdcpp {
 
-// describe("model" | "generate", params?): the params table, with the values that the engine gets for `params`.
+// describe("model" | "generate" | "convert" | "upscaler", params?): the params table, with the values that the engine gets for `params`.
 Napi::Value describe(const Napi::CallbackInfo& info);
 
 }  // namespace sdcpp

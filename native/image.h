@@ -2,6 +2,7 @@
 #include <napi.h>
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "stable-diffusion.h"
@@ -16,6 +17,9 @@ struct Pixels {
   std::vector<uint8_t> data;
 
   static Pixels copy_of(const sd_image_t& image);
+
+  // From JavaScript: an object as put_into fills it; throws (to JavaScript) what is none.
+  static Pixels read(const Napi::Value& value, const std::string& path);
 
   // Adds width, height, channels and data (a Uint8Array of its own: Electron forbids external buffers).
   void put_into(Napi::Object& target) const;

@@ -8,6 +8,7 @@ namespace sdcpp {
 struct LoadedModel {
   sd_ctx_t* context = nullptr;
   engine::ModelInfo info;
+  engine::LoraState loras;  // engine thread
 
   LoadedModel() = default;
   ~LoadedModel();

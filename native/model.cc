@@ -2,9 +2,11 @@
 
 #include <algorithm>
 
+#include "engine/prompt.h"
 #include "generate.h"
 #include "job/environment.h"
 #include "job/queue.h"
+#include "params/table.h"
 
 namespace sdcpp {
 namespace {
@@ -47,9 +49,9 @@ Napi::Object to_object(Napi::Env env, const engine::ModelInfo& info) {
 }  // namespace
 
 Napi::Function Model::define(Napi::Env env) {
-  return DefineClass(
-      env, "NativeModel",
-      {InstanceAccessor<&Model::info>("info"), InstanceMethod<&Model::generate>("generate"), InstanceMethod<&Model::dispose>("dispose")});
+  return DefineClass(env, "NativeModel",
+                     {InstanceAccessor<&Model::info>("info"), InstanceMethod<&Model::generate>("generate"),
+                      InstanceMethod<&Model::count_tokens>("countTokens"), InstanceMethod<&Model::dispose>("dispose")});
 }
 
 Napi::Object Model::wrap(Napi::Env env, std::shared_ptr<LoadedModel> model) {
@@ -63,12 +65,39 @@ Model::Model(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Model>(info) {
 
 Napi::Value Model::info(const Napi::CallbackInfo& info) { return model_ ? to_object(info.Env(), model_->info) : info.Env().Undefined(); }
 
-Napi::Value Model::generate(const Napi::CallbackInfo& info) {
-  if (!model_) {
-    Napi::Error error = Napi::Error::New(info.Env(), "the model has been disposed");
-    error.Set("code", code::Disposed);
-    throw error;
+void Model::stop_if_disposed(Napi::Env env) const {
+  if (model_) return;
+  Napi::Error error = Napi::Error::New(env, "the model has been disposed");
+  error.Set("code", code::Disposed);
+  throw error;
+}
+
+Napi::Value Model::count_tokens(const Napi::CallbackInfo& info) {
+  stop_if_disposed(info.Env());
+  params::Arena arena;
+  const char* prompt = params::read_string(info[0], "prompt", arena);
+  const char* t5 = info[1].IsUndefined() ? nullptr : params::read_string(info[1], "t5Prompt", arena);
+  Napi::Object result = Napi::Object::New(info.Env());
+  const char* path = "prompt";
+  try {
+    engine::parse_prompt(prompt);
+    path = "t5Prompt";
+    const engine::TokenCounts counts = engine::count_tokens(model_->context, engine::join_prompts(prompt, t5));
+    for (const engine::TokenCount& count : counts.encoders) {
+      Napi::Object row = Napi::Object::New(info.Env());
+      row["tokens"] = static_cast<double>(count.tokens);
+      row["chunks"] = static_cast<double>(count.chunks);
+      result[count.encoder] = row;
+    }
+    result["chunks"] = static_cast<double>(counts.chunks);
+  } catch (const Failure& failure) {
+    params::fail(info.Env(), path, failure.what());
   }
+  return result;
+}
+
+Napi::Value Model::generate(const Napi::CallbackInfo& info) {
+  stop_if_disposed(info.Env());
   Environment& environment = Environment::of(info.Env());
   const std::shared_ptr<Job> job = make_generate_job(info, model_);
   jobs_.erase(std::remove_if(jobs_.begin(), jobs_.end(), [](const auto& old) { return old.expired(); }), jobs_.end());

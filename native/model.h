@@ -19,7 +19,11 @@ class Model : public Napi::ObjectWrap<Model> {
  private:
   Napi::Value info(const Napi::CallbackInfo& info);
   Napi::Value generate(const Napi::CallbackInfo& info);
+  // countTokens(prompt, t5Prompt?): on the calling thread, as it takes microseconds and must not wait for a running picture.
+  Napi::Value count_tokens(const Napi::CallbackInfo& info);
   Napi::Value dispose(const Napi::CallbackInfo& info);
+
+  void stop_if_disposed(Napi::Env env) const;
 
   std::shared_ptr<LoadedModel> model_;  // null once disposed
   std::vector<std::weak_ptr<Job>> jobs_;

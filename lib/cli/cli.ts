@@ -3,9 +3,12 @@ import yargs from "yargs";
 import { hideBin } from "yargs/helpers";
 import { suggestion } from "../check.js";
 import { InvalidOptionError, SdcppError } from "../errors.js";
-import { generateOptions, modelOptions } from "../options.js";
+import { generateOptions, modelOptions, upscaleOptions, upscalerOptions } from "../options.js";
+import { convert } from "./commands/convert.js";
 import { devices } from "./commands/devices.js";
 import { generate } from "./commands/generate.js";
+import { reproduce } from "./commands/reproduce.js";
+import { upscale } from "./commands/upscale.js";
 import { flagName, flagsOf } from "./flags.js";
 import { Interrupted } from "./interrupt.js";
 
@@ -26,6 +29,9 @@ async function main(): Promise<void> {
     })
     .command(generate)
     .command(devices)
+    .command(convert)
+    .command(reproduce)
+    .command(upscale)
     .strict()
     .recommendCommands()
     .demandCommand(1, "Name a command.")
@@ -62,7 +68,8 @@ function report(error: unknown): number {
 function nearFlag(message: string): string {
   const unknown = /^Unknown arguments?: ([^,]+)/.exec(message)?.[1];
   if (!unknown) return "";
-  const names = [...flagsOf(modelOptions), ...flagsOf(generateOptions)].map(({ name }) => `--${name}`);
+  const tables = [modelOptions, generateOptions, upscalerOptions, upscaleOptions];
+  const names = tables.flatMap((table) => flagsOf(table)).map(({ name }) => `--${name}`);
   return suggestion(unknown, names);
 }
 

@@ -16,13 +16,17 @@ export function flagName(path: string): string {
     .replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
-/** The flags of a table, without those that only code can give (callbacks, signals). */
+/** The flags of a table, without those that only code can give (callbacks, signals, places in line). */
 export function flagsOf(table: OptionTable, path: string[] = []): Flag[] {
   return Object.entries(table).flatMap(([key, option]): Flag[] => {
     const here = [...path, key];
     const own: Flag = { path: here, name: flagName(here.join(".")), option };
-    if (option.kind === "callback" || option.kind === "signal") return [];
+    if (option.kind === "callback" || option.kind === "signal" || option.codeOnly) return [];
     if (option.kind !== "object") return [own];
+    if (option.orMember) {
+      const { [option.orMember]: named, ...others } = option.members; // `--cache easycache` for `cache: { mode: "easycache" }`
+      return [...(named ? [{ ...own, path: [...here, option.orMember], option: named }] : []), ...flagsOf(others, here)];
+    }
     return [...(option.orBoolean ? [own] : []), ...flagsOf(option.members, here)];
   });
 }
@@ -69,6 +73,7 @@ export function readFlags(flags: Flag[], argv: Record<string, unknown>): Record<
 function convert(option: Option, value: unknown): unknown {
   if (typeof value !== "string") return value;
   const text = value.trim();
+  if (option.fromText) return option.fromText(text);
   if (option.kind === "integer" || option.kind === "number") return text !== "" && Number.isFinite(Number(text)) ? Number(text) : value;
   if (option.kind === "seed") return /^-?\d+$/.test(text) ? BigInt(text) : value;
   if (option.kind === "list") return text.split(",").map((item) => convert(option.of, item));

@@ -21,7 +21,7 @@ function title({ phase, image, images }: ProgressEvent): string {
 }
 
 function pace({ phase, secondsPerStep, eta }: ProgressEvent): string {
-  const rate = phase === "load" ? "" : `${secondsPerStep.toFixed(2)} s/step, `;
+  const rate = phase === "load" || phase === "convert" ? "" : `${secondsPerStep.toFixed(2)} s/step, `;
   return `${rate}ETA ${formatSeconds(eta)}`;
 }
 

@@ -8,8 +8,12 @@ namespace sdcpp::engine {
 // The engine says what it begins only in its log (as pinned): the phase that a line begins, if any.
 inline bool begins_phase(std::string_view line, Phase& phase) {
   const auto says = [line](std::string_view words) { return line.find(words) != std::string_view::npos; };
-  if (says("generating image: ")) {
+  if (says("generating image: ") || says("hires fix: sampling ")) {  // the second is ours: engine/patches
     phase = Phase::Sample;
+    return true;
+  }
+  if (says("hires fix: upscaling to ")) {
+    phase = Phase::Upscale;
     return true;
   }
   if (says("decoding ") && says(" latents")) {
@@ -17,6 +21,13 @@ inline bool begins_phase(std::string_view line, Phase& phase) {
     return true;
   }
   return false;
+}
+
+// While it reads LoRAs, its progress callback counts their tensors: follows whether it does.
+inline void follow_loras(std::string_view line, bool& reading) {
+  const auto says = [line](std::string_view words) { return line.find(words) != std::string_view::npos; };
+  if (says("loading LoRA from ")) reading = true;
+  if (says("apply_loras completed")) reading = false;
 }
 
 }  // namespace sdcpp::engine

@@ -1,6 +1,7 @@
 #include "engine/callbacks.h"
 
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 
 #include "engine/assertion.h"
@@ -18,6 +19,11 @@ void on_log(sd_log_level_t level, const char* text, void*) {
 
 void on_progress(int step, int steps, float, void*) {
   if (Job* job = Job::current()) job->on_progress(step, steps);
+}
+
+// A second-order sampler has two evaluations a step; the number of the first is negative.
+void on_preview(int step, int frames, sd_image_t* pictures, bool, void*) {
+  if (Job* job = Job::current(); job != nullptr && frames > 0) job->on_preview(std::abs(step), pictures[0]);
 }
 
 // Called by ggml_abort, which ends the process when this returns. Only the engine thread has a job that can be failed
@@ -42,6 +48,9 @@ void install_callbacks() {
   sd_set_log_callback(on_log, nullptr);
   sd_set_progress_callback(on_progress, nullptr);
   ggml_set_abort_callback(on_assertion);
+  set_preview(PREVIEW_NONE, false);
 }
+
+void set_preview(preview_t mode, bool wanted) { sd_set_preview_callback(on_preview, mode, 1, wanted, false, nullptr); }
 
 }  // namespace sdcpp::engine

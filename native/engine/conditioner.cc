@@ -1,9 +1,12 @@
 #include "engine/conditioner.h"
 
 #include <algorithm>
+#include <array>
 #include <list>
 #include <utility>
 
+#include "engine/prompt.h"
+#include "engine/tokens.h"
 #include "errors.h"
 #include "job/cancel.h"
 
@@ -16,29 +19,38 @@ constexpr int64_t kClipG = 1280;
 constexpr int64_t kContext = 4096;   // T5's width, to which the CLIPs' states are padded
 constexpr int kDefaultClipSkip = 2;  // SD3 reads the CLIPs' last layer but one
 
-struct Tokens {
-  std::vector<int> ids;
-  std::vector<float> weights;
+constexpr size_t kMaxChunks = 16;  // attention over the text and memory grow with the square of it
 
-  // One chunk's part, as the runners take it.
-  sd::Tensor<int32_t> ids_of(size_t chunk) const {
-    const auto first = ids.begin() + static_cast<std::ptrdiff_t>(chunk * kChunk);
-    return sd::Tensor<int32_t>({static_cast<int64_t>(kChunk)}, std::vector<int32_t>(first, first + kChunk));
-  }
-  std::vector<float> weights_of(size_t chunk) const {
-    const auto first = weights.begin() + static_cast<std::ptrdiff_t>(chunk * kChunk);
-    return {first, first + kChunk};
-  }
-};
+// Our name of each encoder, in the order of SD3CLIPEmbedder::tokenize.
+constexpr size_t kEncoders = 3;
+constexpr const char* kNames[kEncoders] = {"clipL", "clipG", "t5xxl"};
+
+// One chunk's part, as the runners take it.
+sd::Tensor<int32_t> ids_of(const Tokens& tokens, size_t chunk) {
+  const auto first = tokens.ids.begin() + static_cast<std::ptrdiff_t>(chunk * kChunk);
+  return sd::Tensor<int32_t>({static_cast<int64_t>(kChunk)}, std::vector<int32_t>(first, first + kChunk));
+}
+std::vector<float> weights_of(const Tokens& tokens, size_t chunk) {
+  const auto first = tokens.weights.begin() + static_cast<std::ptrdiff_t>(chunk * kChunk);
+  return {first, first + kChunk};
+}
+
+void append(Tokens& tokens, const Tokens& more) {
+  tokens.ids.insert(tokens.ids.end(), more.ids.begin(), more.ids.end());
+  tokens.weights.insert(tokens.weights.end(), more.weights.begin(), more.weights.end());
+}
 
 sd::Tensor<float> require(sd::Tensor<float> states, const char* encoder) {
+  if (states.empty()) throw_if_cancelled();  // while its weights were read
   if (states.empty()) throw Failure(code::Generation, std::string("the text encoder ") + encoder + " failed");
   return states;
 }
 
-class Sd3Conditioner final : public Conditioner {
+class Sd3Conditioner final : public TextConditioner {
  public:
-  Sd3Conditioner(std::shared_ptr<SD3CLIPEmbedder> encoders, size_t capacity) : encoders_(std::move(encoders)), capacity_(capacity) {}
+  Sd3Conditioner(std::shared_ptr<SD3CLIPEmbedder> encoders, size_t capacity) : encoders_(std::move(encoders)), capacity_(capacity) {
+    encoders_->get_param_tensors(tensors_);
+  }
 
   SDCondition get_learned_condition(int n_threads, const ConditionerParams& params) override {
     throw_if_cancelled();
@@ -56,38 +68,102 @@ class Sd3Conditioner final : public Conditioner {
     return condition;
   }
 
-  void get_param_tensors(std::map<std::string, ggml_tensor*>& tensors) override { encoders_->get_param_tensors(tensors); }
+  void get_param_tensors(std::map<std::string, ggml_tensor*>& tensors) override { tensors.insert(tensors_.begin(), tensors_.end()); }
+  TokenCounts count(const std::string& text) const override {
+    TokenCounts counts;
+    const auto segments = tokenized(text);
+    for (size_t encoder = 0; encoder < kEncoders; encoder++) {
+      if (!loaded(encoder)) continue;
+      TokenCount own{kNames[encoder], 0, 0};
+      for (const Tokens& tokens : segments[encoder]) {
+        own.tokens += tokens.ids.size();
+        own.chunks += padded(encoder, tokens).ids.size() / kChunk;
+      }
+      counts.encoders.push_back(own);
+    }
+    counts.chunks = count_chunks(chunks_of(text));
+    return counts;
+  }
+
+  void check(const std::string& text) const override { check_chunks(count_chunks(chunks_of(text))); }
+
   void set_max_graph_vram_bytes(size_t bytes) override { encoders_->set_max_graph_vram_bytes(bytes); }
   void set_stream_layers_enabled(bool enabled) override { encoders_->set_stream_layers_enabled(enabled); }
   void set_flash_attention_enabled(bool enabled) override { encoders_->set_flash_attention_enabled(enabled); }
   void set_weight_adapter(const std::shared_ptr<WeightAdapter>& adapter) override { encoders_->set_weight_adapter(adapter); }
   void runner_done() override { encoders_->runner_done(); }
 
- private:
-  using Key = std::pair<std::string, int>;  // prompt, clip skip
+  void set_scope(const std::string& scope) {
+    if (scope != scope_) cache_.clear();
+    scope_ = scope;
+  }
 
-  std::vector<Tokens> tokenize(const std::string& text) const {
-    std::vector<Tokens> result;
-    try {
-      for (auto& [ids, weights] : encoders_->tokenize(text, kChunk, kChunk, true)) result.push_back({std::move(ids), std::move(weights)});
-    } catch (const std::logic_error&) {  // the engine reads weights with std::stof
-      throw Failure(code::InvalidOption,
-                    "a weight in the prompt is not a number; write (word:1.2), or escape the parenthesis: \\(word: x\\)");
+ private:
+  using Key = std::pair<std::string, int>;  // both prompts, joined; clip skip
+
+  static void check_chunks(size_t chunks) {
+    if (chunks <= kMaxChunks) return;
+    throw Failure(code::InvalidOption, "the text takes " + std::to_string(chunks) + " chunks of " + std::to_string(kChunk) +
+                                           " tokens, expected at most " + std::to_string(kMaxChunks) + "; model.countTokens() counts them");
+  }
+
+  bool loaded(size_t encoder) const {
+    const bool has[kEncoders] = {encoders_->clip_l != nullptr, encoders_->clip_g != nullptr, encoders_->t5 != nullptr};
+    return has[encoder];
+  }
+
+  Tokens tokenize_for(size_t encoder, const Segment& segment) const {
+    if (encoder == 0) return tokenize(encoders_->clip_l_tokenizer, segment);
+    if (encoder == 1) return tokenize(encoders_->clip_g_tokenizer, segment);
+    return tokenize(encoders_->t5_tokenizer, segment);
+  }
+
+  // Whole chunks with begin, end and padding: at least one.
+  Tokens padded(size_t encoder, Tokens tokens) const {
+    Tokenizer* const tokenizers[kEncoders] = {&encoders_->clip_l_tokenizer, &encoders_->clip_g_tokenizer, &encoders_->t5_tokenizer};
+    tokenizers[encoder]->pad_tokens(tokens.ids, &tokens.weights, nullptr, kChunk, kChunk, true);
+    return tokens;
+  }
+
+  // Each encoder's segments; none for one that is not loaded.
+  std::array<std::vector<Tokens>, kEncoders> tokenized(const std::string& text) const {
+    const PromptPair prompts = split_prompts(text);
+    const std::vector<Segment> clip = parse_prompt(prompts.clip);
+    const std::vector<Segment> t5 = parse_prompt(prompts.t5);
+    std::array<std::vector<Tokens>, kEncoders> result;
+    for (size_t encoder = 0; encoder < kEncoders; encoder++) {
+      if (!loaded(encoder)) continue;
+      for (const Segment& segment : encoder == 2 ? t5 : clip) result[encoder].push_back(tokenize_for(encoder, segment));
     }
     return result;
   }
 
-  // Appends empty-prompt chunks until every encoder has as many as the longest.
-  void even_out(std::vector<Tokens>& tokens) const {
-    size_t longest = 0;
-    for (const Tokens& t : tokens) longest = std::max(longest, t.ids.size());
-    const std::vector<Tokens> empty = tokenize("");
-    for (size_t i = 0; i < tokens.size(); i++) {
-      while (!tokens[i].ids.empty() && tokens[i].ids.size() < longest) {
-        tokens[i].ids.insert(tokens[i].ids.end(), empty[i].ids.begin(), empty[i].ids.end());
-        tokens[i].weights.insert(tokens[i].weights.end(), empty[i].weights.begin(), empty[i].weights.end());
+  // Each encoder's chunks, equally many: where one needs fewer than another, chunks of the empty prompt follow.
+  std::array<Tokens, kEncoders> chunks_of(const std::string& text) const {
+    const auto segments = tokenized(text);
+    size_t count = 0;
+    for (const auto& own : segments) count = std::max(count, own.size());
+    std::array<Tokens, kEncoders> result;
+    for (size_t segment = 0; segment < count; segment++) {
+      std::array<Tokens, kEncoders> parts;
+      size_t longest = 0;
+      for (size_t encoder = 0; encoder < kEncoders; encoder++) {
+        if (segment < segments[encoder].size()) parts[encoder] = padded(encoder, segments[encoder][segment]);
+        longest = std::max(longest, parts[encoder].ids.size());
+      }
+      for (size_t encoder = 0; encoder < kEncoders; encoder++) {
+        if (!loaded(encoder)) continue;
+        while (parts[encoder].ids.size() < longest) append(parts[encoder], padded(encoder, tokenize_for(encoder, {Piece{}})));
+        append(result[encoder], parts[encoder]);
       }
     }
+    return result;
+  }
+
+  static size_t count_chunks(const std::array<Tokens, kEncoders>& tokens) {
+    size_t longest = 0;
+    for (const Tokens& own : tokens) longest = std::max(longest, own.ids.size());
+    return longest / kChunk;
   }
 
   // Hidden states [1, 77, width] of one CLIP's chunk; `pooled` is filled for the first chunk only, as SD3 wants it.
@@ -97,11 +173,11 @@ class Sd3Conditioner final : public Conditioner {
       if (chunk == 0) pooled = sd::Tensor<float>::zeros({width});
       return sd::Tensor<float>::zeros({width, static_cast<int64_t>(kChunk), 1});
     }
-    const sd::Tensor<int32_t> ids = tokens.ids_of(chunk);
+    const sd::Tensor<int32_t> ids = ids_of(tokens, chunk);
     auto compute = [&](size_t position, bool pool) {
       return require(runner->compute(n_threads, ids, 0, nullptr, position, pool, clip_skip, false, true, true), name);
     };
-    sd::Tensor<float> hidden = apply_token_weights(compute(0, false), tokens.weights_of(chunk));
+    sd::Tensor<float> hidden = apply_token_weights(compute(0, false), weights_of(tokens, chunk));
     if (chunk == 0) {
       const auto end = tokens.ids.begin() + kChunk;
       const auto eos = std::find(tokens.ids.begin(), end, tokenizer.EOS_TOKEN_ID);
@@ -113,15 +189,14 @@ class Sd3Conditioner final : public Conditioner {
 
   sd::Tensor<float> t5(const Tokens& tokens, size_t chunk, int n_threads) const {
     if (!encoders_->t5) return sd::Tensor<float>::zeros({kContext, static_cast<int64_t>(kChunk), 1});
-    auto hidden = require(encoders_->t5->compute(n_threads, tokens.ids_of(chunk), sd::Tensor<float>(), false, true, true), "t5xxl");
-    return apply_token_weights(std::move(hidden), tokens.weights_of(chunk));
+    auto hidden = require(encoders_->t5->compute(n_threads, ids_of(tokens, chunk), sd::Tensor<float>(), false, true, true), "t5xxl");
+    return apply_token_weights(std::move(hidden), weights_of(tokens, chunk));
   }
 
   SDCondition encode(int n_threads, const std::string& text, int clip_skip) {
-    std::vector<Tokens> tokens = tokenize(text);
-    even_out(tokens);
-    size_t chunks = 0;
-    for (const Tokens& t : tokens) chunks = std::max(chunks, t.ids.size() / kChunk);
+    const std::array<Tokens, kEncoders> tokens = chunks_of(text);
+    const size_t chunks = count_chunks(tokens);
+    check_chunks(chunks);
 
     sd::Tensor<float> states;
     sd::Tensor<float> pooled;
@@ -143,12 +218,16 @@ class Sd3Conditioner final : public Conditioner {
   std::shared_ptr<SD3CLIPEmbedder> encoders_;
   const size_t capacity_;
   std::list<std::pair<Key, SDCondition>> cache_;  // latest first
+  std::string scope_;
+  std::map<std::string, ggml_tensor*> tensors_;  // from before the first prompt: the engine's CLIP then adds null ones for what it lacks
 };
 
 }  // namespace
 
-std::shared_ptr<Conditioner> make_conditioner(std::shared_ptr<SD3CLIPEmbedder> encoders, size_t capacity) {
+std::shared_ptr<TextConditioner> make_conditioner(std::shared_ptr<SD3CLIPEmbedder> encoders, size_t capacity) {
   return std::make_shared<Sd3Conditioner>(std::move(encoders), capacity);
 }
+
+void set_scope(Conditioner& conditioner, const std::string& scope) { static_cast<Sd3Conditioner&>(conditioner).set_scope(scope); }
 
 }  // namespace sdcpp::engine

@@ -1,8 +1,12 @@
 // The engine's main unit with our additions: sd_ctx_t and StableDiffusionGGML are defined inside that file only.
 #include "src/stable-diffusion.cpp"
 
+#include <filesystem>
+#include <sstream>
+
 #include "engine/conditioner.h"
 #include "engine/extension.h"
+#include "engine/lora_file.h"
 #include "errors.h"
 #include "job/cancel.h"
 
@@ -10,6 +14,8 @@ namespace sdcpp::engine {
 namespace {
 
 using Tensors = std::map<std::string, ggml_tensor*>;
+using Modules = std::vector<std::pair<SDBackendModule, Tensors>>;
+using OnGroup = std::function<void(size_t done, size_t total)>;
 
 // Weights that are moved to another device are read in groups of about this size, so that only one of them is on both sides at once.
 constexpr uint64_t kOffloadedGroup = 256u << 20;
@@ -73,6 +79,10 @@ void check_parts(StableDiffusionGGML& sd, const sd_ctx_params_t& params) {
   if (!any_tensor(tensors, "text_encoders.")) {
     throw Failure(code::MissingComponent, "no text encoder: give clipL, clipG or t5xxl, or a model file that includes them");
   }
+  if (!any_tensor(tensors, "first_stage_model.") && params.tae_preview_only) {
+    throw Failure(code::MissingComponent,
+                  "no VAE: with taesdPreviewOnly, taesd is for previews alone; give vae, or a model file that includes one");
+  }
   if (!any_tensor(tensors, "first_stage_model.") && !given(params.taesd_path)) {
     throw Failure(code::MissingComponent, "no autoencoder: give vae or taesd, or a model file that includes a VAE");
   }
@@ -113,7 +123,7 @@ std::vector<Group> groups_of(const Tensors& tensors, const String2TensorStorage&
 }
 
 // Reads all weights now; the engine would read them during the first picture. A module kept on disk stays there.
-void preload(StableDiffusionGGML& sd, const std::vector<std::pair<SDBackendModule, Tensors>>& modules, const LoadOptions& options) {
+void preload(StableDiffusionGGML& sd, const Modules& modules, const OnGroup& on_group) {
   const auto& stored = sd.model_manager->loader().get_tensor_storage_map();
   std::vector<Group> groups;
   for (const auto& [module, tensors] : modules) {
@@ -127,7 +137,7 @@ void preload(StableDiffusionGGML& sd, const std::vector<std::pair<SDBackendModul
   size_t done = 0;
   for (const Group& group : groups) {
     throw_if_cancelled();
-    if (options.on_group) options.on_group(done, total);
+    if (on_group) on_group(done, total);
     const bool ok = sd.model_manager->prepare_params(group.tensors);
     throw_if_cancelled();
     if (!ok) throw Failure(code::ModelFile, "the weights could not be read; the file may be truncated or damaged");
@@ -138,8 +148,19 @@ void preload(StableDiffusionGGML& sd, const std::vector<std::pair<SDBackendModul
 
 std::string device_of(ggml_backend_t backend) { return ggml_backend_dev_name(ggml_backend_get_device(backend)); }
 
-ModelInfo describe(StableDiffusionGGML& sd, const std::vector<std::pair<SDBackendModule, Tensors>>& modules,
-                   const sd_ctx_params_t& params) {
+Modules modules_of(StableDiffusionGGML& sd) {
+  Modules modules(3);
+  modules[0].first = SDBackendModule::TE;
+  sd.cond_stage_model->get_param_tensors(modules[0].second);
+  modules[1].first = SDBackendModule::DIFFUSION;
+  sd.diffusion_model->get_param_tensors(modules[1].second, "model.diffusion_model");
+  modules[2].first = SDBackendModule::VAE;
+  sd.first_stage_model->get_param_tensors(modules[2].second);
+  if (sd.preview_vae) sd.preview_vae->get_param_tensors(modules[2].second);
+  return modules;
+}
+
+ModelInfo describe(StableDiffusionGGML& sd, const Modules& modules, const sd_ctx_params_t& params) {
   ModelInfo info;
   info.architecture = model_version_to_str[sd.version];
   for (const auto& [module, tensors] : modules) {
@@ -166,23 +187,72 @@ ModelInfo describe(StableDiffusionGGML& sd, const std::vector<std::pair<SDBacken
   return info;
 }
 
+// One LoRA with its file's size and time, so that another file of the same name is another LoRA.
+std::string identity(const sd_lora_t& lora) {
+  const std::filesystem::path path = std::filesystem::u8path(lora.path);
+  std::error_code error;
+  const auto size = std::filesystem::file_size(path, error);
+  const auto time = error ? std::filesystem::file_time_type() : std::filesystem::last_write_time(path, error);
+  if (error) throw Failure(code::ModelFile, std::string("loras: '") + lora.path + "' cannot be read: " + error.message());
+  std::ostringstream text;
+  text << lora.path << '|' << lora.multiplier << '|' << size << '|' << time.time_since_epoch().count() << '\n';
+  return text.str();
+}
+
+std::string identity(const sd_img_gen_params_t& params) {
+  std::string text;
+  for (uint32_t i = 0; i < params.lora_count; i++) text += identity(params.loras[i]);
+  return text;
+}
+
+// Every context comes from load(), which puts our conditioner into it.
+const TextConditioner& conditioner_of(const sd_ctx_t* context) {
+  return static_cast<const TextConditioner&>(*context->sd->cond_stage_model);
+}
+
 }  // namespace
+
+TokenCounts count_tokens(const sd_ctx_t* context, const std::string& prompt) { return conditioner_of(context).count(prompt); }
+
+void check_prompt(const sd_ctx_t* context, const std::string& prompt) { conditioner_of(context).check(prompt); }
 
 sd_ctx_t* load(const sd_ctx_params_t& params, const LoadOptions& options, ModelInfo& info) {
   Context context = open(params);
   StableDiffusionGGML& sd = *context->sd;
-  std::vector<std::pair<SDBackendModule, Tensors>> modules(3);
-  modules[0].first = SDBackendModule::TE;
-  sd.cond_stage_model->get_param_tensors(modules[0].second);
-  modules[1].first = SDBackendModule::DIFFUSION;
-  sd.diffusion_model->get_param_tensors(modules[1].second, "model.diffusion_model");
-  modules[2].first = SDBackendModule::VAE;
-  sd.first_stage_model->get_param_tensors(modules[2].second);
-
-  preload(sd, modules, options);
+  const Modules modules = modules_of(sd);
+  preload(sd, modules, options.on_group);
   info = describe(sd, modules, params);
   sd.cond_stage_model = make_conditioner(std::static_pointer_cast<SD3CLIPEmbedder>(sd.cond_stage_model), options.prompt_cache);
   return context.release();
+}
+
+bool must_merge(sd_ctx_t* context, const sd_img_gen_params_t& params, const LoraState& state) {
+  return context->sd->apply_lora_immediately && (!state.known || identity(params) != state.set);
+}
+
+void apply_loras(sd_ctx_t* context, const sd_img_gen_params_t& params, LoraState& state, const OnGroup& on_group) {
+  StableDiffusionGGML& sd = *context->sd;
+  const std::string set = identity(params);
+  if (state.known && set == state.set) return;
+  const Modules modules = modules_of(sd);
+  Tensors all;
+  for (const auto& [module, tensors] : modules) all.insert(tensors.begin(), tensors.end());
+  std::string scope;
+  for (uint32_t i = 0; i < params.lora_count; i++) {
+    if (check_lora(params.loras[i].path, all, sd.version)) scope += identity(params.loras[i]);
+  }
+
+  state.known = false;
+  if (sd.apply_lora_immediately) {
+    sd.model_manager->set_loras({}, sd.version);  // drops weights that have been changed, even halfway
+    sd.apply_loras(params.loras, params.lora_count);
+    preload(sd, modules, on_group);
+  }
+  set_scope(*sd.cond_stage_model, scope);
+  const auto staged = [&](const auto& entry) { return sd.backend_for(entry.first) != sd.params_backend_for(entry.first); };
+  state.fragile = sd.apply_lora_immediately && params.lora_count > 0 && std::any_of(modules.begin(), modules.end(), staged);
+  state.set = set;
+  state.known = true;
 }
 
 }  // namespace sdcpp::engine

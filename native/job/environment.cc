@@ -30,6 +30,7 @@ void Environment::close() {
   channel_->close();
   calls_.clear();
   model_class.Reset();
+  upscaler_class.Reset();
   Queue::close();
 }
 

@@ -29,6 +29,7 @@ class Environment {
   void settle(Job& job);
 
   Napi::FunctionReference model_class;
+  Napi::FunctionReference upscaler_class;
 
  private:
   explicit Environment(Napi::Env env) : channel_(std::make_shared<Channel>(env)) {}

@@ -28,6 +28,11 @@ class Job : public std::enable_shared_from_this<Job> {
   void cancel() { cancelled_ = true; }
   bool cancelled() const { return cancelled_; }
 
+  // What decides its place in line (line.h), fixed before it is queued: a higher priority goes first, and the jobs of one
+  // owner take turns with those of others.
+  virtual int priority() const { return 0; }
+  virtual const void* owner() const { return nullptr; }
+
   // Engine thread: runs the work and catches whatever it throws. The only try/catch around the engine.
   void execute();
   // Any thread: tells JavaScript how it ended.
@@ -47,6 +52,10 @@ class Job : public std::enable_shared_from_this<Job> {
   virtual void on_progress(int step, int steps) {
     (void)step;
     (void)steps;
+  }
+  virtual void on_preview(int step, const sd_image_t& picture) {
+    (void)step;
+    (void)picture;
   }
 
  protected:

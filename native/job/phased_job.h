@@ -18,6 +18,7 @@ class PhasedJob : public Job {
 
   PhaseClock clock_;
   int image_ = 0;  // which picture of the batch
+  int pass_ = 0;   // of a hires fix: 1, then 2; 0 without
 
  private:
   int last_step_ = 0;

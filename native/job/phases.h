@@ -4,14 +4,16 @@
 
 namespace sdcpp {
 
-enum class Phase { Load, Encode, Sample, Decode };
-constexpr size_t kPhases = 4;
+enum class Phase { Load, Encode, Sample, Upscale, Decode, Convert };
+constexpr size_t kPhases = 6;
 
 constexpr const char* name_of(Phase phase) {
   switch (phase) {
     case Phase::Load: return "load";
     case Phase::Encode: return "encode";
     case Phase::Sample: return "sample";
+    case Phase::Convert: return "convert";
+    case Phase::Upscale: return "upscale";
     default: return "decode";
   }
 }

@@ -1,6 +1,5 @@
 #include "job/queue.h"
 
-#include <algorithm>
 #include <condition_variable>
 #include <cstdlib>
 #include <deque>
@@ -8,6 +7,7 @@
 #include <optional>
 
 #include "engine/callbacks.h"
+#include "job/line.h"
 #include "job/thread.h"
 
 namespace sdcpp::Queue {
@@ -19,7 +19,7 @@ constexpr size_t kStackBytes = 64u << 20;
 struct State {
   std::mutex mutex;
   std::condition_variable changed;
-  std::deque<std::shared_ptr<Job>> waiting;
+  Line waiting;
   std::deque<std::function<void()>> tasks;
   std::shared_ptr<Job> running;
   std::optional<Thread> thread;
@@ -33,9 +33,8 @@ State& state() {
   return *instance;
 }
 
-void report_positions(State& s) {
-  for (size_t i = 0; i < s.waiting.size(); i++) s.waiting[i]->waits(i + 1);
-}
+// While nothing runs, the first in line is about to: it does not wait.
+void report_positions(State& s) { s.waiting.report(s.running ? 1 : 0); }
 
 void loop() {
   State& s = state();
@@ -50,8 +49,7 @@ void loop() {
       task();
       lock.lock();
     } else if (!s.waiting.empty()) {
-      s.running = std::move(s.waiting.front());
-      s.waiting.pop_front();
+      s.running = s.waiting.pop();
       report_positions(s);
       lock.unlock();
       s.running->execute();
@@ -71,8 +69,7 @@ void loop() {
 // Ends the thread: every waiting job is dropped, the running one cancelled.
 void stop(State& s, std::unique_lock<std::mutex>& lock) {
   if (!s.thread) return;
-  std::deque<std::shared_ptr<Job>> dropped;
-  dropped.swap(s.waiting);
+  std::deque<std::shared_ptr<Job>> dropped = s.waiting.clear();
   if (s.running) s.running->cancel();
   s.stopping = true;
   s.changed.notify_all();
@@ -93,9 +90,7 @@ void at_exit() {
 }
 
 bool remove_waiting(State& s, const std::shared_ptr<Job>& job) {
-  const auto found = std::find(s.waiting.begin(), s.waiting.end(), job);
-  if (found == s.waiting.end()) return false;
-  s.waiting.erase(found);
+  if (!s.waiting.remove(job)) return false;
   report_positions(s);
   return true;
 }
@@ -120,9 +115,8 @@ void push(const std::shared_ptr<Job>& job) {
     (void)registered;
     s.thread.emplace(loop, kStackBytes);
   }
-  const size_t ahead = s.waiting.size() + (s.running ? 1 : 0);
-  s.waiting.push_back(job);
-  if (ahead > 0) job->waits(ahead);
+  s.waiting.push(job);
+  report_positions(s);
   s.changed.notify_all();
 }
 

@@ -6,8 +6,8 @@
 
 namespace sdcpp {
 
-// The process's one engine thread and its line of jobs, first in first out. The engine's callbacks, log buffer and random
-// state are process-wide, so no two jobs ever run at once; all environments share the line.
+// The process's one engine thread and its line of jobs (see line.h for the order). The engine's callbacks, log buffer and
+// random state are process-wide, so no two jobs ever run at once; all environments share the line.
 namespace Queue {
 
 // Counts the environments that use the thread; the last close() ends it. It starts with the first job.

@@ -1,9 +1,7 @@
 #include "params/model.h"
 
 namespace sdcpp::params {
-namespace {
 
-// Weight types by their number; those that no longer exist have no name.
 std::vector<std::string> weight_types() {
   std::vector<std::string> names = names_of(sd_type_name, SD_TYPE_COUNT);
   for (std::string& name : names) {
@@ -11,8 +9,6 @@ std::vector<std::string> weight_types() {
   }
   return names;
 }
-
-}  // namespace
 
 #define MEMBER(member) SDCPP_MEMBER(ModelParams, member)
 
@@ -25,6 +21,7 @@ const Table<ModelParams>& model_table() {
       field<ModelParams>("t5xxl", MEMBER(t5xxl_path)),
       field<ModelParams>("vae", MEMBER(vae_path)),
       field<ModelParams>("taesd", MEMBER(taesd_path)),
+      field<ModelParams>("taesdPreviewOnly", MEMBER(tae_preview_only)),
       field<ModelParams>("threads", MEMBER(n_threads)),
       choice<ModelParams>("weightType", MEMBER(wtype), weight_types()),
       field<ModelParams>("flashAttention", MEMBER(diffusion_flash_attn)),
@@ -32,6 +29,10 @@ const Table<ModelParams>& model_table() {
       choice<ModelParams>("rng", MEMBER(rng_type), names_of(sd_rng_type_name, RNG_TYPE_COUNT)),
       field<ModelParams>("backend", MEMBER(backend)),
       field<ModelParams>("promptCache", MEMBER(prompt_cache)),
+      choice<ModelParams>("loraApplyMode", MEMBER(lora_apply_mode), names_of(sd_lora_apply_mode_name, LORA_APPLY_MODE_COUNT)),
+      field<ModelParams>("offload.params", MEMBER(params_backend)),
+      field<ModelParams>("offload.maxVram", MEMBER(max_vram)),
+      field<ModelParams>("offload.streamLayers", MEMBER(stream_layers)),
   };
   return table;
 }

@@ -16,4 +16,7 @@ struct ModelParams : sd_ctx_params_t {
 
 const Table<ModelParams>& model_table();
 
+// Weight types by their number; those that no longer exist have no name.
+std::vector<std::string> weight_types();
+
 }  // namespace sdcpp::params

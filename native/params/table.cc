@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "errors.h"
+#include "image.h"
 
 namespace sdcpp::params {
 namespace {
@@ -90,6 +91,38 @@ std::vector<int>& read_integers(const Napi::Value& value, const std::string& pat
 
 std::vector<float>& read_numbers(const Napi::Value& value, const std::string& path, Arena& arena) {
   return read_list(value, path, arena.numbers, read_number);
+}
+
+sd_image_t read_image(const Napi::Value& value, const std::string& path, uint32_t channels, Arena& arena) {
+  if (!value.IsObject()) reject(value, path, "an image");
+  const Napi::Object image = value.As<Napi::Object>();
+  const auto side = [&](const char* name) {
+    const int length = read_integer(image.Get(name), path + "." + name);
+    if (length < 1 || length > 65535) reject(image.Get(name), path + "." + name, "1 to 65535 pixels");
+    return static_cast<uint32_t>(length);
+  };
+  const uint32_t width = side("width");
+  const uint32_t height = side("height");
+  if (read_integer(image.Get("channels"), path + ".channels") != static_cast<int>(channels)) {
+    reject(image.Get("channels"), path + ".channels", std::to_string(channels));
+  }
+  const Napi::Value data = image.Get("data");
+  if (!data.IsTypedArray() || data.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array)
+    reject(data, path + ".data", "a Uint8Array");
+  const Napi::Uint8Array bytes = data.As<Napi::Uint8Array>();
+  const uint64_t length = uint64_t{width} * height * channels;
+  if (bytes.ByteLength() != length) {
+    fail(value.Env(), path + ".data", "expected " + std::to_string(length) + " bytes, received " + std::to_string(bytes.ByteLength()));
+  }
+  std::vector<uint8_t>& owned = arena.bytes.emplace_back(bytes.Data(), bytes.Data() + length);
+  return {width, height, channels, owned.data()};
+}
+
+Napi::Value show_image(Napi::Env env, const sd_image_t& image) {
+  if (image.data == nullptr) return env.Null();
+  Napi::Object object = Napi::Object::New(env);
+  Pixels::copy_of(image).put_into(object);
+  return object;
 }
 
 }  // namespace sdcpp::params

@@ -1,11 +1,14 @@
 #pragma once
 #include <napi.h>
 
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <string>
 #include <type_traits>
 #include <vector>
+
+#include "stable-diffusion.h"
 
 namespace sdcpp::params {
 
@@ -14,10 +17,11 @@ struct Arena {
   std::deque<std::string> strings;
   std::deque<std::vector<int>> integers;
   std::deque<std::vector<float>> numbers;
+  std::deque<std::vector<uint8_t>> bytes;
 };
 
 // One member of a C struct: how it is read from JavaScript, and how it is shown. The checks are of representability
-// (type, width, name of an enum); what makes sense is checked in lib/options.ts.
+// (type, width, name of an enum); what makes sense is checked in lib/options/.
 template <class S>
 struct Field {
   std::string name;  // path in the options, "skipLayerGuidance.layers"
@@ -45,6 +49,10 @@ const char* read_string(const Napi::Value& value, const std::string& path, Arena
 int read_name(const Napi::Value& value, const std::string& path, const std::vector<std::string>& names);
 std::vector<int>& read_integers(const Napi::Value& value, const std::string& path, Arena& arena);
 std::vector<float>& read_numbers(const Napi::Value& value, const std::string& path, Arena& arena);
+
+// A picture of `channels` bytes a pixel, copied; its data must have exactly the length that its size says.
+sd_image_t read_image(const Napi::Value& value, const std::string& path, uint32_t channels, Arena& arena);
+Napi::Value show_image(Napi::Env env, const sd_image_t& image);
 
 // A scalar member; its C type decides how it is read.
 template <class S, class Access>
@@ -118,6 +126,17 @@ Field<S> list(const char* name, Data data, Count count) {
     for (uint32_t i = 0; i < static_cast<uint32_t>(count(s)); i++) array[i] = Napi::Number::New(env, data(s)[i]);
     return array;
   };
+  return f;
+}
+
+// A picture.
+template <class S, class Access>
+Field<S> picture(const char* name, Access access, uint32_t channels) {
+  Field<S> f;
+  f.name = name;
+  f.type = "image";
+  f.read = [=](S& s, const Napi::Value& v, const std::string& path, Arena& arena) { access(s) = read_image(v, path, channels, arena); };
+  f.show = [=](Napi::Env env, S& s) { return show_image(env, access(s)); };
   return f;
 }
 

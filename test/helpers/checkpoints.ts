@@ -3,7 +3,16 @@ import { copyFile, mkdir, open, rename, rm, stat, truncate, writeFile } from "no
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { type Metadata, type TensorSpec, writeGguf } from "./gguf.js";
-import { clip, mmdit, prefixed, t5, taesd3 as taesd3Tensors, vae as vaeTensors } from "./layouts.js";
+import {
+  clip,
+  esrgan as esrganTensors,
+  mmdit,
+  passingEsrgan as passingEsrganTensors,
+  prefixed,
+  t5,
+  taesd3 as taesd3Tensors,
+  vae as vaeTensors,
+} from "./layouts.js";
 import type { TensorType } from "./weights.js";
 
 /** Random-weight SD 3.5 checkpoints, small enough for tests; made on first use and kept between runs. Each function returns a path. */
@@ -50,6 +59,15 @@ export function t5Small(): Promise<string> {
 
 export function taesd3(): Promise<string> {
   return checkpoint("taesd3", taesd3Tensors);
+}
+
+export function esrgan(scale: 1 | 2 | 4 = 2): Promise<string> {
+  return checkpoint(`esrgan-x${scale}`, () => esrganTensors(scale));
+}
+
+/** Enlarges by repeating pixels. */
+export function passingEsrgan(scale: 1 | 2 | 4 = 4): Promise<string> {
+  return checkpoint(`esrgan-passing-x${scale}`, () => passingEsrganTensors(scale));
 }
 
 /** The full VAE with a narrow decoder; 75 MB. */

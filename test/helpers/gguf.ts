@@ -7,6 +7,8 @@ export interface TensorSpec extends Partial<Spread> {
   name: string;
   shape: number[];
   type: TensorType;
+  /** Exact values by position (F32 only), instead of random ones. */
+  value?: (index: number) => number;
 }
 
 /** Strings, booleans, whole numbers (uint32), other numbers (float32), bigints (uint64), and arrays of strings. */
@@ -39,6 +41,13 @@ async function writeTensor(handle: FileHandle, tensor: TensorSpec, random: Rando
   const { bytes } = tensorTypes[tensor.type];
   const total = tensorBytes(tensor.type, tensor.shape);
   const spread = { mean: tensor.mean ?? 0, std: tensor.std ?? 0.02 };
+  if (tensor.value) {
+    if (tensor.type !== "f32") throw new TypeError(`${tensor.name}: exact values are for f32`);
+    const values = Float32Array.from({ length: total / bytes }, (_, index) => tensor.value?.(index) ?? 0);
+    await handle.writeFile(new Uint8Array(values.buffer));
+    await handle.writeFile(Buffer.alloc(padding(total, alignment)));
+    return;
+  }
   const batch = Math.floor((4 << 20) / bytes);
   for (let left = total / bytes; left > 0; left -= batch) {
     await handle.writeFile(randomBlocks(tensor.type, Math.min(left, batch), spread, random));

@@ -171,6 +171,29 @@ export function taesd3(): TensorSpec[] {
   ];
 }
 
+/** An ESRGAN network (RRDBNet) of one block, whose 64 features and 32 growth channels are fixed. */
+export function esrgan(scale: 1 | 2 | 4): TensorSpec[] {
+  const dense = [1, 2, 3].flatMap((rdb) =>
+    [1, 2, 3, 4, 5].flatMap((i) => conv(`body.0.rdb${rdb}.conv${i}`, 64 + 32 * (i - 1), i < 5 ? 32 : 64)),
+  );
+  const up = ["conv_up1", "conv_up2"].slice(0, Math.log2(scale)).flatMap((name) => conv(name, 64, 64, 3, Math.SQRT2));
+  const ends = [...conv("conv_hr", 64, 64, 3, Math.SQRT2), ...conv("conv_last", 64, 3, 3, 0.3, 0.5)];
+  return [...conv("conv_first", 3, 64, 3, 2), ...dense, ...conv("conv_body", 64, 64), ...up, ...ends];
+}
+
+/** The same, with weights that hand the colors through from the first layer to the last: it enlarges by repeating pixels. */
+export function passingEsrgan(scale: 1 | 2 | 4): TensorSpec[] {
+  const passing = /^conv_(first|up1|up2|hr|last)\.weight$/;
+  return esrgan(scale).map(({ name, shape }) => {
+    const [, , inputs = 1] = shape;
+    const isOne = (index: number) => {
+      const output = Math.floor(index / 9 / inputs);
+      return index % 9 === 4 && Math.floor(index / 9) % inputs === output && output < 3; // 4: the middle of the 3x3 kernel
+    };
+    return { name, shape, type: "f32", value: (index) => (passing.test(name) && isOne(index) ? 1 : 0) };
+  });
+}
+
 /** The full 16-channel VAE. The encoder's width is fixed at 128; the decoder's is read from the file, so it may be smaller. */
 export function vae(decoderWidth = 32): TensorSpec[] {
   const resnet = (name: string, inputs: number, outputs: number) => [

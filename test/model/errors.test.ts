@@ -48,7 +48,7 @@ test("an engine assertion becomes an error with its place, and the context goes 
   const job = native().load({ ...files, threads: 1 }, () => {});
   const raw = await job.promise;
   const params = { prompt: "x", steps: 1, cfgScale: 1, seed: 1n, height: 64 };
-  // What lib/options.ts keeps away from the engine.
+  // What lib/options/ keeps away from the engine.
   await assert.rejects(raw.generate({ ...params, width: 8192 }, () => {}).promise, {
     code: "ERR_ENGINE_ASSERTION",
     message: /^src\/model\/diffusion\/mmdit\.hpp:\d+: GGML_ASSERT/,

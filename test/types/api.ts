@@ -4,10 +4,12 @@ import {
   type GenerationEvent,
   type GenerationResult,
   Image,
+  type ImageInput,
   InvalidOptionError,
   listDevices,
   loadModel,
   type Model,
+  type RawImage,
   readParameters,
   SdcppError,
 } from "../../lib/index.js";
@@ -22,9 +24,20 @@ export async function usage(): Promise<void> {
     onProgress: ({ step, steps, eta }) => step + steps + eta,
     onLog: ({ level, text }) => level + text,
   });
+  const tokens: number | undefined = (await model.countTokens("a", { t5Prompt: "b" })).t5xxl?.tokens;
+  void tokens;
   const side: number = model.info.maxSide;
   const run = model.generate({ prompt: "a", seed: 7n, width: side, skipLayerGuidance: { layers: [7] }, sigmas: [1, 0] });
   model.generate({ prompt: "a", seed: 7, skipLayerGuidance: true });
+  const raw: RawImage = { data: new Uint8ClampedArray(3), width: 1, height: 1, channels: 3 };
+  const inputs: ImageInput[] = [
+    "a.png",
+    Buffer.alloc(1),
+    raw,
+    new Image(new Uint8Array(3), 1, 1, 3),
+    new Image(raw.data as Uint8Array, 1, 1, 3).toSharp(),
+  ];
+  for (const initImage of inputs) model.generate({ prompt: "a", initImage, strength: 0.5, fit: "contain", mask: "alpha", maskFeather: 4 });
   for await (const event of run) {
     const typed: GenerationEvent = event;
     if (typed.type === "image") await typed.image.toFile("a.png", { compressionLevel: 9 });
@@ -49,6 +62,8 @@ export async function usage(): Promise<void> {
 
   // @ts-expect-error: prompt is required
   model.generate({});
+  // @ts-expect-error: unknown fit
+  model.generate({ prompt: "a", initImage: "a.png", fit: "inside" });
   // @ts-expect-error: unknown option
   model.generate({ prompt: "a", cfgscale: 1 });
   // @ts-expect-error: seeds are numbers

@@ -5,11 +5,11 @@ import { GenerationError, InvalidOptionError } from "../../lib/errors.js";
 import { Generation, type Plan, progressEvent } from "../../lib/generation.js";
 import type { GenerationEvent, GenerationParameters } from "../../lib/types.js";
 
-const timings: NativeTimings = { queued: 0, encode: 1, sample: 2, decode: 3, total: 6 };
+const timings: NativeTimings = { queued: 0, encode: 1, sample: 2, upscale: 0, decode: 3, total: 6 };
 const tick = () => new Promise((resolve) => setImmediate(resolve));
 
 /** A run whose native job the test plays. */
-function fakeRun({ batchCount = 1, signal }: { batchCount?: number; signal?: AbortSignal } = {}) {
+function fakeRun({ batchCount = 1, signal, ready }: Partial<Plan> & { batchCount?: number } = {}) {
   let emit: (event: NativeEvent) => void = () => {};
   let resolve: (value: NativeTimings) => void = () => {};
   let reject: (error: unknown) => void = () => {};
@@ -23,7 +23,7 @@ function fakeRun({ batchCount = 1, signal }: { batchCount?: number; signal?: Abo
     return { promise, cancel };
   });
   const parameters = { prompt: "a", batchCount } as GenerationParameters;
-  const plan: Plan = { parameters, signal, start, describe: (seed) => `Seed: ${seed}` };
+  const plan: Plan = { parameters, signal, ready, start, describe: (seed) => `Seed: ${seed}` };
   const run = new Generation(() => plan, "Error\n    at user (file.js:1:1)");
   const image = (index: number) =>
     emit({ type: "image", image: index, seed: BigInt(7 + index), width: 1, height: 1, channels: 3, data: Uint8Array.of(index, 2, 3) });
@@ -273,6 +273,47 @@ describe("canceling a Generation", () => {
     const { run, start } = fakeRun({ signal: AbortSignal.abort() });
     await assert.rejects(async () => await run, name("AbortError"));
     assert.equal(start.mock.callCount(), 0);
+  });
+
+  it("stops a run that is not ready yet, without native work, whatever comes of it later", async () => {
+    for (const outcome of ["resolves", "rejects"]) {
+      let end = () => {};
+      const ready = () =>
+        new Promise<void>((resolve, reject) => (end = outcome === "resolves" ? resolve : () => reject(new Error("late"))));
+      const controller = new AbortController();
+      const canceled = fakeRun({ ready });
+      const aborted = fakeRun({ ready, signal: controller.signal });
+      canceled.run.cancel("stop");
+      controller.abort("enough");
+      await assert.rejects(
+        async () => await canceled.run,
+        (error) => error === "stop",
+      );
+      await assert.rejects(
+        async () => await aborted.run,
+        (error) => error === "enough",
+      );
+      assert.deepEqual(await unhandled(() => end()), []);
+      assert.equal(canceled.start.mock.callCount() + aborted.start.mock.callCount(), 0);
+    }
+  });
+
+  it("stops a run that has just become ready", async () => {
+    let end = () => {};
+    const { run, start } = fakeRun({ ready: () => new Promise<void>((resolve) => (end = resolve)) });
+    end();
+    run.cancel("stop");
+    await assert.rejects(
+      async () => await run,
+      (error) => error === "stop",
+    );
+    assert.equal(start.mock.callCount(), 0);
+  });
+
+  it("is not even prepared for a signal that is already aborted", async () => {
+    const ready = mock.fn(async () => {});
+    await assert.rejects(async () => await fakeRun({ ready, signal: AbortSignal.abort() }).run, name("AbortError"));
+    assert.equal(ready.mock.callCount(), 0);
   });
 
   it("wins over a result that comes after it, and does nothing after the end", async () => {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it, mock } from "node:test";
+import type { Sharp } from "sharp";
 import type { NativeEvent, NativeGenerateParams, NativeModel, NativeTimings } from "../../lib/binding.js";
 import { DisposedError, InvalidOptionError, MissingComponentError, ModelFileError } from "../../lib/errors.js";
 import { familyDefaults } from "../../lib/families.js";
@@ -8,7 +9,7 @@ import { readParameters } from "../../lib/parameters.js";
 import type { LogEvent, ModelInfo, ModelOptions } from "../../lib/types.js";
 
 const parts = { diffusion: { bytes: 100, parameters: 50 }, vae: { bytes: 20, parameters: 10 } };
-const timings: NativeTimings = { queued: 0, encode: 0, sample: 0, decode: 0, total: 0 };
+const timings: NativeTimings = { queued: 0, encode: 0, sample: 0, upscale: 0, decode: 0, total: 0 };
 
 function fakeModel(onLog?: (event: LogEvent) => void) {
   const order: string[] = [];
@@ -37,6 +38,7 @@ function fakeModel(onLog?: (event: LogEvent) => void) {
       });
       return { promise, cancel };
     },
+    countTokens: () => ({ chunks: 1 }),
     dispose,
   };
   const info = {
@@ -45,6 +47,7 @@ function fakeModel(onLog?: (event: LogEvent) => void) {
     maxSide: 64,
     name: "medium",
     defaults: familyDefaults("sd3.5-medium", 64),
+    devices: { diffusion: "cpu", textEncoders: "cpu", vae: "cpu" },
   } as unknown as ModelInfo;
   return { model: new Model(native, info, { onLog, params: { rng: "cpu" } }), jobs, order, dispose };
 }
@@ -75,6 +78,74 @@ describe("Model", () => {
     );
     await assert.rejects(async () => await model.generate(undefined as never), InvalidOptionError);
     assert.equal(jobs.length, 0);
+  });
+
+  const initImage = { data: new Uint8Array(32 * 48 * 3), width: 32, height: 48, channels: 3 } as const;
+  const tick = () => new Promise((resolve) => setTimeout(resolve, 5));
+  const until = async (condition: () => boolean) => {
+    while (!condition()) await tick();
+  };
+
+  it("hands pictures to native code in the result's size", async () => {
+    const { model, jobs } = fakeModel();
+    const run = model.generate({ prompt: "a", initImage, mask: { data: new Uint8Array([255]), width: 1, height: 1, channels: 1 } });
+    assert.equal(jobs.length, 0);
+    await until(() => jobs.length > 0);
+    const { initImage: picture, mask, width, height, strength, keepUnmasked, maskFeather } = jobs[0]?.params ?? {};
+    assert.deepEqual([width, height, picture?.width, picture?.height, mask?.width, mask?.height], [32, 48, 32, 48, 32, 48]);
+    assert.deepEqual([strength, keepUnmasked, maskFeather], [29.5 / 40, true, 0]);
+    assert.ok(!("fit" in (jobs[0]?.params ?? {})));
+    jobs[0]?.finish();
+    const { parameters } = await run;
+    assert.deepEqual([parameters.width, parameters.height, parameters.strength, parameters.fit], [32, 48, 0.75, "cover"]);
+  });
+
+  it("starts runs in the order of the calls, also while pictures are being read", async () => {
+    const { model, jobs } = fakeModel();
+    const runs = [
+      model.generate({ prompt: "a", initImage }),
+      model.generate({ prompt: "b" }),
+      model.generate({ prompt: "c", initImage: "missing.png" }),
+      model.generate({ prompt: "d", initImage }),
+      model.generate({ prompt: "e" }),
+    ];
+    const ends = Promise.allSettled(runs);
+    await until(() => jobs.length === 4);
+    await tick();
+    assert.deepEqual(
+      jobs.map(({ params }) => params.prompt),
+      ["a", "b", "d", "e"],
+    );
+    model.generate({ prompt: "f" }).catch(() => {});
+    assert.equal(jobs.at(-1)?.params.prompt, "f", "at once, as nobody waits any more");
+    for (const job of jobs) job.finish();
+    assert.deepEqual(
+      (await ends).map(({ status }) => status),
+      ["fulfilled", "fulfilled", "rejected", "fulfilled", "fulfilled"],
+    );
+  });
+
+  it("a run that waits for its pictures holds nobody up once it is stopped", async () => {
+    const { model, jobs, order } = fakeModel();
+    const never = { clone: () => never, autoOrient: () => never, toColourspace: () => never, raw: () => never } as never as Sharp;
+    Object.assign(never, { metadata: () => never, toBuffer: () => new Promise(() => {}) });
+    const stuck = model.generate({ prompt: "stuck", initImage: never });
+    const next = model.generate({ prompt: "next" });
+    await tick();
+    assert.equal(jobs.length, 0);
+    stuck.cancel("stop");
+    await assert.rejects(
+      async () => await stuck,
+      (error) => error === "stop",
+    );
+    await until(() => jobs.length === 1);
+    jobs[0]?.finish();
+    await next;
+    const waiting = model.generate({ prompt: "waiting", initImage: never });
+    const end = assert.rejects(async () => await waiting, DisposedError);
+    await model.dispose();
+    await end;
+    assert.deepEqual(order, ["dispose"]);
   });
 
   it("passes log lines on and survives a listener that throws", async () => {

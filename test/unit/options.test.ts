@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { InvalidOptionError, SdcppError } from "../../lib/errors.js";
-import { backendSpec, checkGenerateOptions, checkModelOptions, generateOptions, modelOptions } from "../../lib/options.js";
+import { backendSpec, checkGenerateOptions, checkModelOptions, generateOptions, modelOptions, nativeParams } from "../../lib/options.js";
+import { refusedSamplers, refusedSchedulers, samplers, schedulers } from "../../lib/samplers.js";
 
 const limits = {
   defaults: { width: 1024, height: 1024, steps: 28, cfgScale: 4.5, sampler: "euler", scheduler: "discrete", flowShift: 3 },
@@ -54,6 +55,8 @@ describe("generate options", () => {
 
   const wrong: [string, unknown[], string][] = [
     ["prompt", [7, null, ["a"], "a\0b", "é".repeat(8193)], "at most 16384 bytes"],
+    ["t5Prompt", [7, null, "a\0b", "é".repeat(8193)], "at most 16384 bytes"],
+    ["negativeT5Prompt", [7, null, "é".repeat(8193)], "at most 16384 bytes"],
     ["negativePrompt", [true, null, "x".repeat(16_385)], "at most 16384 bytes"],
     ["width", ["512", 0, 8, 500, 1040, 512.5, Number.NaN, Number.POSITIVE_INFINITY, 512n, null], "a multiple of 16 from 16 to 1024"],
     ["height", ["512", -16, 2048], "a multiple of 16 from 16 to 1024"],
@@ -68,19 +71,25 @@ describe("generate options", () => {
     ["sigmas", ["1,0", [1], Array(1002).fill(1), { 0: 1, 1: 0, length: 2 }], "an array of 2 to 1001 items"],
     ["skipLayerGuidance", ["on", 1, [7]], "object"],
     ["clipSkip", ["2", 0, 13, -1], "an integer from 1 to 12"],
+    ["priority", ["high", -11, 11, 0.5], "an integer from -10 to 10"],
+    ["loras", ["a.safetensors", 7, { path: "a" }], "an array"],
+    ["vaeTiling", ["on", 1, [256]], "object"],
+    ["cache", [1, ["easycache"]], "object"],
+    ["hires", ["on", 2, [2]], "object"],
+    ["preview", ["latent", 1, []], "object"],
     ["signal", [{}, true, new AbortController()], "an AbortSignal"],
+    ["initImage", [7, null, true, "", "a\0b", [], {}, new Uint8Array(0), { data: "abc" }, { data: [1] }, new Date()], "a path, the bytes"],
+    ["strength", ["0.5", -0.1, 1.1, Number.NaN], "a number from 0 to 1"],
+    ["fit", ["inside", 1, "Cover"], 'one of "cover", "contain", "fill"'],
+    ["mask", [7, null, "", {}, new Uint8Array(0)], '"alpha", a path, the bytes'],
+    ["keepUnmasked", ["true", 1], "true or false"],
+    ["maskFeather", ["4", -1, 257, 1.5], "an integer from 0 to 256"],
   ];
   for (const [name, values, expected] of wrong) {
     it(`refuses a wrong ${name}`, () => {
       for (const value of values) rejects(() => check({ prompt: "a", [name]: value }), name, `${name}: expected`, expected, "received");
     });
   }
-
-  it("refuses one step of gits, which would end the process", () => {
-    rejects(() => check({ prompt: "a", scheduler: "gits", steps: 1 }), "steps", "at least 2");
-    assert.equal(check({ prompt: "a", scheduler: "gits", steps: 2 }).steps, 2);
-    assert.equal(check({ prompt: "a", scheduler: "gits", sigmas: [1, 0] }).steps, 1);
-  });
 
   it("tests every option of the table", () => {
     assert.deepEqual(new Set(wrong.map(([name]) => name)), new Set(Object.keys(generateOptions)));
@@ -102,6 +111,26 @@ describe("generate options", () => {
     rejects(() => check(JSON.parse('{"prompt":"a","__proto__":{}}')), "__proto__", "unknown option");
   });
 
+  it("refuses samplers and schedulers that do not suit flow models, with the reason and those that do", () => {
+    for (const [name, reason] of Object.entries(refusedSamplers))
+      rejects(
+        () => check({ prompt: "a", sampler: name }),
+        "sampler",
+        `expected one of "euler"`,
+        samplers.at(-1) ?? "",
+        `"${name}"; ${reason}`,
+      );
+    for (const [name, reason] of Object.entries(refusedSchedulers))
+      rejects(() => check({ prompt: "a", scheduler: name }), "scheduler", `"discrete"`, schedulers.at(-1) ?? "", `"${name}"; ${reason}`);
+  });
+
+  it("refuses steps with which a schedule does not fall", () => {
+    rejects(() => check({ prompt: "a", scheduler: "karras", steps: 1 }), "steps", 'at least 2 for the scheduler "karras", received 1');
+    rejects(() => check({ prompt: "a", scheduler: "lcm", steps: 51 }), "steps", 'at most 50 for the scheduler "lcm", received 51');
+    assert.equal(check({ prompt: "a", scheduler: "karras", sigmas: [1, 0] }).steps, 1);
+    assert.equal(check({ prompt: "a", steps: 1 }).steps, 1);
+  });
+
   it("takes undefined as absent", () => {
     assert.equal(check({ prompt: "a", steps: undefined, signal: undefined }).steps, 28);
   });
@@ -113,12 +142,37 @@ describe("generate options", () => {
     assert.equal(check({ prompt: "a", seed: Number.MAX_SAFE_INTEGER }).seed, 9007199254740991n);
   });
 
+  it("takes a text for T5 where there is one, or may be one", () => {
+    const given = { prompt: "a", t5Prompt: "b", negativeT5Prompt: "" };
+    const { t5Prompt, negativeT5Prompt } = check(given);
+    assert.deepEqual([t5Prompt, negativeT5Prompt], ["b", ""]);
+    assert.equal(checkGenerateOptions(given, { ...limits, t5: true }).parameters.t5Prompt, "b");
+    rejects(() => checkGenerateOptions(given, { ...limits, t5: false }), "t5Prompt", "load it with t5xxl");
+    rejects(() => checkGenerateOptions({ prompt: "a", negativeT5Prompt: "" }, { ...limits, t5: false }), "negativeT5Prompt", "has none");
+    assert.ok(!("t5Prompt" in checkGenerateOptions({ prompt: "a" }, { ...limits, t5: false }).parameters));
+  });
+
+  it("works out the final size of a hires fix", () => {
+    const size = (hires: boolean | object) => {
+      const { width, height } = check({ prompt: "a", width: 256, height: 128, hires } as never).hires ?? {};
+      return [width, height];
+    };
+    assert.deepEqual(size(true), [512, 256]);
+    assert.deepEqual(size({ scale: 1.3 }), [336, 160], "to the nearest multiples of 16");
+    assert.deepEqual(size({ width: 320 }), [320, 160]);
+    assert.deepEqual(size({ height: 192 }), [384, 192]);
+    assert.deepEqual(size({ width: 256, height: 512 }), [256, 512]);
+    assert.deepEqual(size(false), [undefined, undefined]);
+    assert.equal(check({ prompt: "a", steps: 9, width: 64, height: 64, hires: true }).hires?.steps, 9);
+  });
+
   it("checks sigmas together", () => {
-    const sigmas = [1, 0.5, 0.5, 0];
+    const sigmas = [1, 0.5, 0.25, 0];
     assert.equal(check({ prompt: "a", sigmas }).steps, 3);
     assert.equal(check({ prompt: "a", sigmas, steps: 3 }).steps, 3);
     rejects(() => check({ prompt: "a", sigmas, steps: 4 }), "steps", "expected 3");
-    rejects(() => check({ prompt: "a", sigmas: [1, 0.5, 0.6] }), "sigmas[2]", "at most 0.5");
+    rejects(() => check({ prompt: "a", sigmas: [1, 0.5, 0.6] }), "sigmas[2]", "less than 0.5");
+    rejects(() => check({ prompt: "a", sigmas: [1, 0.5, 0.5, 0] }), "sigmas[2]", "less than 0.5");
     rejects(() => check({ prompt: "a", sigmas: [1, Number.NaN] }), "sigmas[1]", "received NaN");
     rejects(() => check({ prompt: "a", sigmas: [0, 0] }), "sigmas[0]", "above 0");
     rejects(() => check({ prompt: "a", sigmas: new Array(3) }), "sigmas[0]", "received undefined");
@@ -139,6 +193,72 @@ describe("generate options", () => {
       "skipLayerGuidance.layers[0]",
       "4 blocks",
     );
+  });
+
+  it("checks raw images: sides, channels and length", () => {
+    const raw = { data: new Uint8Array(4 * 2 * 3), width: 4, height: 2, channels: 3 };
+    const wrongRaw = (part: object, path: string, ...message: string[]) =>
+      rejects(() => check({ prompt: "a", initImage: { ...raw, ...part } }), `initImage.${path}`, ...message);
+    wrongRaw({ data: new Uint8Array(23) }, "data", "expected 4 x 2 x 3 = 24 bytes, received 23");
+    wrongRaw({ data: new Uint8Array(0) }, "data", "received 0");
+    wrongRaw({ channels: 4 }, "data", "expected 4 x 2 x 4 = 32 bytes, received 24");
+    for (const channels of [0, 2, 5, "3", undefined]) wrongRaw({ channels }, "channels", "expected 1, 3 or 4");
+    for (const width of [0, -4, 1.5, 65_536, "4", undefined]) wrongRaw({ width }, "width", "an integer from 1 to 65535");
+    wrongRaw({ height: 0 }, "height", "received 0");
+    rejects(() => check({ prompt: "a", initImage: raw, mask: { ...raw, width: 5 } }), "mask.data", "= 30 bytes");
+  });
+
+  it("checks image to image and inpainting together", () => {
+    const initImage = { data: new Uint8Array(3), width: 1, height: 1, channels: 3 };
+    const image = check({ prompt: "a", initImage });
+    assert.deepEqual([image.strength, image.fit, image.keepUnmasked, image.maskFeather], [0.75, "cover", undefined, undefined]);
+    const inpaint = check({ prompt: "a", initImage, mask: "alpha", strength: 0, fit: "fill", maskFeather: 3 });
+    assert.deepEqual([inpaint.strength, inpaint.fit, inpaint.keepUnmasked, inpaint.maskFeather], [0, "fill", true, 3]);
+    assert.ok(!("initImage" in inpaint) && !("mask" in inpaint));
+    for (const alone of [{ mask: "a.png" }, { strength: 0.5 }, { fit: "fill" }])
+      rejects(() => check({ prompt: "a", ...alone }), Object.keys(alone)[0] as string, "expected initImage too");
+    for (const alone of [{ keepUnmasked: true }, { maskFeather: 0 }])
+      rejects(() => check({ prompt: "a", initImage, ...alone }), Object.keys(alone)[0] as string, "expected mask too");
+    const nothingToFade = { prompt: "a", initImage, mask: "alpha", keepUnmasked: false };
+    rejects(() => check({ ...nothingToFade, maskFeather: 1 }), "maskFeather", "expected 0 when keepUnmasked is false");
+    assert.equal(check({ ...nothingToFade, maskFeather: 0 }).keepUnmasked, false);
+    const hires = { prompt: "a", initImage, mask: "alpha", width: 64, height: 64, hires: true };
+    for (const kept of [{}, { keepUnmasked: true }]) rejects(() => check({ ...hires, ...kept }), "hires", "expected keepUnmasked: false");
+    assert.equal(check({ ...hires, keepUnmasked: false }).hires?.width, 128);
+  });
+
+  it("tells the engine how many steps a strength stands for", () => {
+    const drawn = (strength: number, steps: number) => {
+      const picture = { data: new Uint8Array(0), width: 0, height: 0, channels: 3 };
+      const params = nativeParams({ ...check({ prompt: "a", steps }), strength }, { initImage: picture });
+      return params.initImage ? Math.floor(Math.fround(Math.fround(params.strength as number) * steps)) + 1 : "text to image";
+    };
+    assert.deepEqual(
+      [0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99].map((strength) => drawn(strength, 8)),
+      [1, 1, 2, 4, 6, 7, 7],
+    );
+    assert.deepEqual(
+      [0.25, 0.75, 0.9].map((strength) => drawn(strength, 4)),
+      [1, 3, 3],
+    );
+    assert.equal(drawn(0.75, 1), 1);
+    assert.equal(drawn(1, 8), "text to image");
+    for (let steps = 2; steps <= 1000; steps++)
+      assert.equal(drawn(0.6, steps), Math.min(steps - 1, Math.round(steps * 0.6)), String(steps));
+  });
+
+  it("checks LoRAs and takes tags out of the prompt", () => {
+    assert.deepEqual(check({ prompt: "a", loras: [{ path: "l" }] }).loras, [{ path: "l", weight: 1 }]);
+    assert.equal(check({ prompt: "a", loras: [] }).loras, undefined);
+    rejects(() => check({ prompt: "a", loras: ["l"] }), "loras[0]", "an object");
+    rejects(() => check({ prompt: "a", loras: [{ path: "l" }, { weight: 1 }] }), "loras[1].path", "missing");
+    rejects(() => check({ prompt: "a", loras: [{ path: "l", weight: 101 }] }), "loras[0].weight", "from -100 to 100");
+    rejects(() => check({ prompt: "a <lora:l>" }), "prompt", "without loraDir");
+    rejects(() => check({ prompt: "a", negativePrompt: "<lora:l:1>" }), "negativePrompt", "belong in prompt");
+    assert.equal(check({ prompt: "a <lora and > b" }).prompt, "a <lora and > b");
+    const names = ["", ".", "..", "../l", "a/b", "a\\b", "/etc/passwd", "C:l"];
+    const inFolder = (name: string) => checkGenerateOptions({ prompt: `<lora:${name}:1>` }, { ...limits, loraDir: __dirname });
+    for (const name of names) rejects(() => inFolder(name), "prompt", "is no file in loraDir", "no .safetensors or .gguf file is there");
   });
 
   it("reads each property once and copies arrays", () => {
@@ -176,8 +296,22 @@ describe("generate options", () => {
 });
 
 describe("model options", () => {
+  it("takes the threads from SDCPP_THREADS where they are not given, and names the variable when it is wrong", () => {
+    const threads = (options: object) => checkModelOptions({ model: "m", ...options }).params.threads;
+    try {
+      process.env.SDCPP_THREADS = "3";
+      assert.deepEqual([threads({}), threads({ threads: 2 })], [3, 2]);
+      process.env.SDCPP_THREADS = "many";
+      rejects(() => threads({}), "SDCPP_THREADS", "an integer from 1 to 512");
+      process.env.SDCPP_THREADS = "";
+      assert.equal(threads({}), undefined);
+    } finally {
+      delete process.env.SDCPP_THREADS;
+    }
+  });
+
   it("splits them into files and parameters for native code", () => {
-    const defaults = { mmap: false, rng: "cuda", promptCache: 8 };
+    const defaults = { mmap: false, rng: "cuda", promptCache: 8, loraApplyMode: "auto", taesdPreviewOnly: false };
     const signal = new AbortController().signal;
     const options = {
       diffusionModel: "d.gguf",
@@ -201,14 +335,20 @@ describe("model options", () => {
     ]),
     ["preset", ["demos", 1]],
     ["family", ["sd3.5-huge", 1]],
+    ["offload", ["disk", true, null]],
     ["backend", ["", "cuda0", "cuda:", "cuda:-1", "opencl:0", "CPU", 0]],
     ["placement", ["cpu", null]],
+    ["taesdPreviewOnly", ["true", 1]],
     ["threads", [0, 513, "4", 1.5]],
     ["flashAttention", ["true", 1]],
     ["mmap", ["", 0]],
     ["weightType", ["q4_K", "q3", 8]],
     ["rng", ["cude", 1]],
+    ["loraDir", ["", 7, null]],
+    ["loraApplyMode", ["merge", 1]],
+    ["offload", ["cpu", 7, null]],
     ["promptCache", [-1, 1001, "8"]],
+    ["maxQueue", [-1, 1_000_001, 0.5, "8"]],
     ["signal", [{}]],
     ["onProgress", [{}]],
     ["onLog", ["log"]],

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import path from "node:path";
 import { describe, it } from "node:test";
 import { InvalidOptionError } from "../../lib/errors.js";
 import { Image } from "../../lib/image.js";
@@ -21,8 +22,14 @@ const base: GenerationParameters = {
 };
 
 /** What the text must give back: everything but the batch, and the extras only when they are not the default. */
-function expected({ batchCount: _, clipSkip, flowShift, ...rest }: GenerationParameters) {
-  return { ...rest, ...(clipSkip === 2 ? {} : { clipSkip }), ...(flowShift === 3 ? {} : { flowShift }) };
+function expected({ batchCount: _, clipSkip, flowShift, loras, ...rest }: GenerationParameters) {
+  const named = loras?.map(({ path: file, weight }) => ({ name: path.parse(file).name, weight }));
+  return {
+    ...rest,
+    ...(named ? { loras: named } : {}),
+    ...(clipSkip === 2 ? {} : { clipSkip }),
+    ...(flowShift === 3 ? {} : { flowShift }),
+  };
 }
 
 function roundTrip(parameters: GenerationParameters, model = { name: "demo", rng: "cuda" }) {
@@ -44,6 +51,13 @@ describe("parameters text", () => {
       text,
       /^a lighthouse\nNegative prompt: fog, rain\nSteps: 8, Sampler: euler, Schedule type: discrete, CFG scale: 1, Seed: 7, Size: 128x256, Model: demo, Version: node-sd-cpp [\w.-]+$/,
     );
+  });
+
+  it("tells of a hires fix", () => {
+    const hires = { width: 256, height: 512, steps: 5, strength: 0.5, upscaler: "model", model: "net", tileSize: 96 } as const;
+    roundTrip({ ...base, hires });
+    const text = writeParameters({ ...base, hires: { ...hires, model: "/some/folder/net.pth" } }, { name: "demo" });
+    assert.match(text, /Hires resize: 256x512, Hires upscaler: model, Hires steps: 5, Hires strength: 0\.5, Hires model: net,/);
   });
 
   const prompts = [
@@ -69,6 +83,12 @@ describe("parameters text", () => {
     });
   }
 
+  it("gives back image to image and inpainting", () => {
+    const text = roundTrip({ ...base, strength: 0.75, fit: "contain" });
+    assert.match(text, /, Denoising strength: 0\.75, Init image fit: contain, /);
+    for (const keepUnmasked of [true, false]) roundTrip({ ...base, strength: 0, fit: "cover", keepUnmasked, maskFeather: 8 });
+  });
+
   it("gives back the extras", () => {
     const text = roundTrip(
       {
@@ -81,11 +101,27 @@ describe("parameters text", () => {
         sampler: "dpm++2s_a",
         sigmas: [14.6, 1, 1e-9, 0],
         skipLayerGuidance: { layers: [7, 8, 9], scale: 2.5, start: 0.01, end: 0.2 },
+        loras: [
+          { path: "/private/folder/style, v2.safetensors", weight: 0.8 },
+          { path: 'a "50%" <b>.gguf', weight: -1e-7 },
+        ],
+        vaeTiling: { tileSize: 128, overlap: 0.25 },
+        cache: { mode: "easycache", threshold: 0.05, start: 1e-7, end: 0.9 },
       },
       { name: 'my: "model", v2', rng: "cpu" },
     );
     assert.match(text, /Skip layer guidance: "layers 7 8 9, scale 2.5, start 0.01, end 0.2"/);
+    assert.match(text, /LoRA: "<lora:style, v2:0.8> /);
+    assert.doesNotMatch(text, /private/);
   });
+
+  for (const prompt of prompts) {
+    it(`gives back ${JSON.stringify(prompt)} as T5's text`, () => {
+      roundTrip({ ...base, t5Prompt: prompt });
+      const text = roundTrip({ ...base, t5Prompt: "a", negativeT5Prompt: prompt });
+      assert.match(text, /, T5 prompt: a, Negative T5 prompt: /);
+    });
+  }
 
   it("reads the text of other tools", () => {
     const text =

@@ -1,8 +1,11 @@
 import type { CommandModule } from "yargs";
+import { InvalidOptionError } from "../../errors.js";
 import { families } from "../../families.js";
+import { formatOf } from "../../image.js";
+import { openImage } from "../../inputs.js";
 import { loadModel, type Model } from "../../model.js";
 import { checkGenerateOptions, generateOptions, modelOptions, presets } from "../../options.js";
-import type { GenerateOptions, GenerationEvent, LogEvent, ModelOptions } from "../../types.js";
+import type { GenerateOptions, GenerationEvent, LogEvent, ModelOptions, PreviewEvent } from "../../types.js";
 import { flagsOf, readFlags, yargsOptions } from "../flags.js";
 import { interruptible } from "../interrupt.js";
 import { createOutput, type Output } from "../output.js";
@@ -16,9 +19,14 @@ const runFlags = flagsOf(runTable);
 interface Arguments extends Record<string, unknown> {
   prompt?: string;
   output?: string;
+  "preview-file"?: string;
   json: boolean;
   quiet: boolean;
   verbose: boolean;
+}
+
+interface Target extends Output {
+  previewFile?: string;
 }
 
 export const generate: CommandModule<object, Arguments> = {
@@ -38,11 +46,16 @@ export const generate: CommandModule<object, Arguments> = {
           describe: "File (.png, .jpg, .webp, .avif) or folder",
           defaultDescription: "<prompt>-<seed>.png",
         },
+        "preview-file": {
+          type: "string",
+          requiresArg: true,
+          describe: "File (.png, .jpg, .webp, .avif) that always shows the latest preview",
+        },
         json: { type: "boolean", default: false, describe: "Print one JSON event per line on stdout" },
         quiet: { alias: "q", type: "boolean", default: false, describe: "No progress" },
         verbose: { alias: "v", type: "boolean", default: false, describe: "Show the engine's log" },
       })
-      .group(["output", "json", "quiet", "verbose"], "Output:")
+      .group(["output", "preview-file", "json", "quiet", "verbose"], "Output:")
       .example('$0 generate "a lighthouse in a storm"', "with the demo model")
       .example(
         '$0 generate "a lighthouse" --diffusion-model sd3.5_medium.gguf --clip-l clip_l.gguf --vae vae.gguf',
@@ -50,15 +63,29 @@ export const generate: CommandModule<object, Arguments> = {
       ) as never,
   handler: async (argv) => {
     const run = { ...readFlags(runFlags, argv), prompt: argv.prompt } as GenerateOptions;
+    const previewFile = checkPreviewFile(argv["preview-file"], run);
     // Mistakes show before the model loads; its own limits are checked by generate().
     const { defaults } = families.demo;
-    const { parameters } = checkGenerateOptions(run, { defaults, maxSide: 16_384, depth: 256 });
+    const loraDir = argv["lora-dir"] as string | undefined;
+    const { parameters, images } = checkGenerateOptions(run, { defaults, maxSide: 16_384, depth: 256, loraDir });
+    if (images) await openImage(images.initImage, "initImage");
+    if (images?.mask && images.mask !== "alpha") await openImage(images.mask, "mask");
     const output = createOutput(argv.output, parameters.prompt);
-    await interruptible((signal) => draw(argv, run, output, signal));
+    await interruptible((signal) => draw(argv, run, { ...output, previewFile }, signal));
   },
 };
 
-async function draw(argv: Arguments, run: GenerateOptions, output: Output, signal: AbortSignal): Promise<void> {
+/** Each of `--preview…` and `--preview-file` needs the other; the file alone takes the defaults. */
+function checkPreviewFile(file: string | undefined, run: GenerateOptions): string | undefined {
+  if (file !== undefined) {
+    createOutput(file, "");
+    formatOf(file);
+    run.preview ??= true;
+  } else if (run.preview) throw new InvalidOptionError("previewFile", "expected the file that shows the previews");
+  return run.preview ? file : undefined;
+}
+
+async function draw(argv: Arguments, run: GenerateOptions, output: Target, signal: AbortSignal): Promise<void> {
   const printer = argv.json ? new JsonPrinter(argv.verbose) : new TextPrinter(createProgress(argv), argv.verbose);
   const onLog = (event: LogEvent) => printer.log(event);
   try {
@@ -80,7 +107,7 @@ function chooseModel(argv: Arguments): ModelOptions {
 }
 
 /** Saves each picture as soon as it is drawn, so that an interrupted batch keeps those that are finished. */
-async function save(model: Model, options: GenerateOptions, output: Output, printer: Printer): Promise<void> {
+async function save(model: Model, options: GenerateOptions, output: Target, printer: Printer): Promise<void> {
   const run = model.generate(options);
   const files: string[] = [];
   for await (const event of run) {
@@ -89,19 +116,24 @@ async function save(model: Model, options: GenerateOptions, output: Output, prin
       await event.image.toFile(file);
       files.push(file);
       printer.image(event, file);
+    } else if (event.type === "preview") {
+      if (!output.previewFile) continue;
+      await event.preview.toFile(output.previewFile);
+      printer.preview(event, output.previewFile);
     } else if (event.type !== "log") printer.event(event);
   }
   const { parameters, timings } = await run;
   printer.result({ files, model: model.info.name, parameters, timings });
 }
 
-type PrintedEvent = Exclude<GenerationEvent, { type: "image" | "log" }>;
+type PrintedEvent = Exclude<GenerationEvent, { type: "image" | "log" | "preview" }>;
 type ImageEvent = Extract<GenerationEvent, { type: "image" }>;
 
 interface Printer {
   event(event: PrintedEvent): void;
   log(event: LogEvent): void;
   image(event: ImageEvent, file: string): void;
+  preview(event: PreviewEvent, file: string): void;
   result(result: object): void;
   end(): void;
 }
@@ -125,6 +157,8 @@ class TextPrinter implements Printer {
     process.stdout.write(`${file}\n`);
   }
 
+  preview(): void {}
+
   result(): void {}
 
   end(): void {
@@ -146,6 +180,10 @@ class JsonPrinter implements Printer {
 
   image({ type, index, seed, image: { width, height } }: ImageEvent, file: string): void {
     this.event({ type, index, seed, width, height, file });
+  }
+
+  preview({ preview: { width, height }, ...event }: PreviewEvent, file: string): void {
+    this.event({ ...event, width, height, file });
   }
 
   result(result: object): void {

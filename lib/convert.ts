@@ -1,0 +1,91 @@
+import { randomBytes } from "node:crypto";
+import { open, realpath, rename, rm, stat } from "node:fs/promises";
+import path from "node:path";
+import { native } from "./binding.js";
+import { sniff } from "./checkpoint/files.js";
+import { callSite, fromNative, InvalidOptionError, isCancelled, ModelFileError } from "./errors.js";
+import { progressEvent } from "./generation.js";
+import { checkConvertOptions } from "./options.js";
+import type { ConvertOptions, ConvertResult } from "./types.js";
+
+/**
+ * Writes a GGUF file with the weights of another file, quantized or in another float type. Tensor names stay, so the result loads by the
+ * same option as the input; with `vae` it is an all-in-one file, which loads as `model`.
+ *
+ * About 256 MB of weights are held at a time. The output appears when it is complete, replacing an older file. The work waits in line with
+ * runs and loads.
+ * @throws InvalidOptionError for a wrong option, an output folder that does not exist, or an output that is the input
+ * @throws ModelFileError for a file that is missing, unreadable, truncated or no model, and for an output that cannot be written
+ * @throws NoBinaryError when there is no native build for this platform
+ * @throws the signal's reason when it is aborted
+ */
+export async function convert(options: ConvertOptions): Promise<ConvertResult> {
+  const site = callSite(convert);
+  const { signal, onProgress, onLog, ...params } = checkConvertOptions(options);
+  const stopIfAborted = () => {
+    if (signal?.aborted) throw signal.reason;
+  };
+  stopIfAborted();
+  await sniff("input", params.input);
+  if (params.vae) await sniff("vae", params.vae);
+  await checkOutput(params.output, { input: params.input, vae: params.vae });
+  stopIfAborted();
+
+  const temporary = path.join(path.dirname(params.output), `.${randomBytes(8).toString("hex")}.tmp`); // beside it: renaming is atomic
+  let cancel: (() => void) | undefined;
+  try {
+    const job = native().convert({ ...params, output: temporary }, (event) => {
+      try {
+        if (event.type === "progress" && event.step > 0) onProgress?.(progressEvent(event, 1));
+        if (event.type === "log") onLog?.(event);
+      } catch {
+        // a listener's fault must not end the work it listens to
+      }
+    });
+    cancel = () => job.cancel();
+    signal?.addEventListener("abort", cancel, { once: true });
+    const { bytes, tensors } = await job.promise;
+    stopIfAborted();
+    await publish(temporary, params.output);
+    const types = Object.entries(tensors).map(([type, count]) => [type.toLowerCase(), count]);
+    return { output: params.output, bytes, tensors: Object.fromEntries(types) };
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw signal?.aborted && isCancelled(error) ? signal.reason : fromNative(restore(error, temporary, params.output), site);
+  } finally {
+    if (cancel) signal?.removeEventListener("abort", cancel);
+  }
+}
+
+/** Syncs before renaming, so that no crash of the system leaves a short file under the final name. */
+async function publish(temporary: string, output: string): Promise<void> {
+  try {
+    const handle = await open(temporary, "r+");
+    await handle.sync().finally(() => handle.close());
+    await rename(temporary, output);
+  } catch (error) {
+    throw new ModelFileError(`output: ${output} could not be written: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** Errors name the file that was asked for. */
+function restore(error: unknown, temporary: string, output: string): unknown {
+  if (error instanceof Error) error.message = error.message.replace(temporary, output);
+  return error;
+}
+
+async function checkOutput(output: string, inputs: Record<string, string | undefined>): Promise<void> {
+  const folder = path.dirname(output);
+  const found = await stat(folder).catch(() => undefined);
+  if (!found?.isDirectory()) throw new InvalidOptionError("output", `expected a file in an existing folder, but ${folder} is none`);
+  const target = await stat(output, { bigint: true }).catch(() => undefined);
+  if (!target) return;
+  if (!target.isFile()) throw new InvalidOptionError("output", `expected the name of a file, but ${output} is none`);
+  for (const [option, input] of Object.entries(inputs)) {
+    if (!input) continue;
+    const source = await stat(input, { bigint: true });
+    const same =
+      source.ino !== 0n ? source.ino === target.ino && source.dev === target.dev : (await realpath(input)) === (await realpath(output));
+    if (same) throw new InvalidOptionError("output", `expected another file than ${option}, which would be overwritten`);
+  }
+}

@@ -1,0 +1,220 @@
+import { randomInt } from "node:crypto";
+import { checkOptions, checkValue, maxSeed, type OptionTable } from "../check.js";
+import { InvalidOptionError } from "../errors.js";
+import { takeTags } from "../loras.js";
+import { scheduleSteps } from "../samplers.js";
+import type {
+  GenerateOptions,
+  GenerationParameters,
+  Hires,
+  HiresParameters,
+  ImageInput,
+  Lora,
+  ModelDefaults,
+  Preview,
+  PreviewMode,
+  SkipLayerGuidance,
+  StepCache,
+  VaeTiling,
+} from "../types.js";
+
+import { countOptions, generateOptions, previewModes, promptOption, side } from "./tables.js";
+
+/** What the loaded model adds to the rules. */
+export interface ModelLimits {
+  defaults: ModelDefaults;
+  maxSide: number;
+  /** Number of joint blocks. */
+  depth: number;
+  /** Where the prompt's LoRA tags are looked up. */
+  loraDir?: string;
+  /** Whether there is a T5; absent when no model is known yet. */
+  t5?: boolean;
+  /** What can make previews. Default: all. */
+  previewModes?: readonly PreviewMode[];
+}
+
+/** The pictures among the options, still to be read, and the size if the caller gave it. */
+export interface GivenImages {
+  initImage: ImageInput;
+  mask?: ImageInput | "alpha";
+  width?: number;
+  height?: number;
+  /** When its size depends on the picture's. */
+  hires?: Hires;
+}
+
+export interface CheckedGenerateOptions {
+  /** Complete, but for the size that an `initImage` may decide. */
+  parameters: GenerationParameters;
+  images?: GivenImages;
+  priority: number;
+  preview?: Required<Preview>;
+  signal?: AbortSignal;
+}
+
+/** Checks the options of `generate` and fills in all defaults; throws InvalidOptionError. */
+export function checkGenerateOptions(options: unknown, limits: ModelLimits): CheckedGenerateOptions {
+  const table: OptionTable = { ...generateOptions };
+  for (const name of ["width", "height"]) Object.assign(table, { [name]: { ...side, max: limits.maxSide } });
+  const checked = checkOptions(table, options);
+  const {
+    signal,
+    priority = 0,
+    preview,
+    hires,
+    initImage,
+    mask,
+    ...given
+  } = checked as unknown as GenerateOptions & {
+    preview?: Required<Preview>;
+    hires?: Hires;
+  };
+  const images = checkImages({ ...given, initImage, mask });
+  const { sigmas, batchCount = 1, skipLayerGuidance } = given;
+
+  if (sigmas) checkSigmas(sigmas, given.steps);
+  if (limits.t5 === false) checkNoT5(given);
+  if (skipLayerGuidance) checkGuidance(skipLayerGuidance as Required<SkipLayerGuidance>, limits.depth);
+  if (preview) checkPreview(preview, limits.previewModes);
+  const seed = (given.seed as bigint | undefined) ?? BigInt(randomInt(2 ** 32));
+  if (seed + BigInt(batchCount - 1) > maxSeed) {
+    throw new InvalidOptionError("seed", `expected seed + batchCount - 1 to be at most 2^63-1, received ${seed}n and ${batchCount}`);
+  }
+  const ofImages = { ...(images && { strength: 0.75, fit: "cover" }), ...(mask && { keepUnmasked: true, maskFeather: 0 }) };
+  const parameters = { ...limits.defaults, ...ofImages, ...given, seed } as GenerationParameters;
+  if (sigmas) parameters.steps = sigmas.length - 1;
+  else checkSteps(parameters);
+  const { prompt: plain, loras: tagged } = takeTags(given.prompt, limits.loraDir);
+  const loras = [...((given.loras ?? []) as Required<Lora>[]), ...tagged];
+  parameters.prompt = plain;
+  delete parameters.loras;
+  if (loras.length) parameters.loras = loras;
+  if (/<lora:[^<>]*>/i.test(parameters.negativePrompt))
+    throw new InvalidOptionError("negativePrompt", "expected no <lora:…> tags; they belong in prompt");
+  if (parameters.vaeTiling) parameters.vaeTiling = checkTiling(parameters.vaeTiling);
+  if (parameters.cache) checkCache(parameters.cache, parameters);
+  if (hires) {
+    checkHires(hires);
+    if (mask && parameters.keepUnmasked) {
+      throw new InvalidOptionError("hires", "expected keepUnmasked: false beside mask, as kept pixels cannot be put back at another size");
+    }
+    if (images && !(given.width && given.height)) images.hires = hires;
+    else parameters.hires = resolveHires(hires, parameters, limits.maxSide);
+  }
+  return { parameters, images, preview, priority, signal };
+}
+
+function checkImages(given: Partial<GenerateOptions>): GivenImages | undefined {
+  const { initImage, mask, width, height } = given;
+  const needs = (needed: "initImage" | "mask", ...names: (keyof GenerateOptions)[]) => {
+    const name = given[needed] === undefined && names.find((name) => given[name] !== undefined);
+    if (name) throw new InvalidOptionError(name, `expected ${needed} too, which this option is about`);
+  };
+  needs("initImage", "strength", "fit", "mask");
+  needs("mask", "keepUnmasked", "maskFeather");
+  if (given.maskFeather && given.keepUnmasked === false)
+    throw new InvalidOptionError("maskFeather", "expected 0 when keepUnmasked is false, as there is nothing to fade into");
+  return initImage === undefined ? undefined : { initImage, mask, width, height };
+}
+
+function checkSteps({ scheduler, steps }: GenerationParameters): void {
+  const { min = 1, max = 1000 } = scheduleSteps[scheduler] ?? {};
+  if (steps < min) throw new InvalidOptionError("steps", `expected at least ${min} for the scheduler "${scheduler}", received ${steps}`);
+  if (steps > max) throw new InvalidOptionError("steps", `expected at most ${max} for the scheduler "${scheduler}", received ${steps}`);
+}
+
+function checkPreview({ mode }: Required<Preview>, available: readonly PreviewMode[] = previewModes): void {
+  if (available.includes(mode)) return;
+  const list = available.map((name) => JSON.stringify(name)).join(" or ");
+  const remedy = mode === "taesd" ? "; load the model with taesd and taesdPreviewOnly" : "";
+  throw new InvalidOptionError("preview.mode", `expected ${list} with the parts this model has, received ${JSON.stringify(mode)}${remedy}`);
+}
+
+function checkHires(hires: Hires): void {
+  const { scale, model, upscaler = model ? "model" : "latent" } = hires;
+  if (scale !== undefined && (hires.width ?? hires.height) !== undefined) {
+    throw new InvalidOptionError("hires.scale", "expected either scale or width and height, received both");
+  }
+  if (upscaler === "model" && !model)
+    throw new InvalidOptionError("hires.model", 'expected the file of an ESRGAN network for upscaler "model"');
+  if (upscaler !== "model" && model)
+    throw new InvalidOptionError("hires.upscaler", `expected "model" beside model, received "${upscaler}"`);
+}
+
+/** The final size, and the defaults that depend on other options. */
+export function resolveHires(hires: Hires, base: { width: number; height: number; steps: number }, maxSide: number): HiresParameters {
+  const { scale, model, steps = base.steps, strength = 0.7, tileSize = 128, upscaler = model ? "model" : "latent" } = hires;
+  const aligned = (pixels: number) => Math.round(pixels / 16) * 16;
+  const factor = scale ?? (hires.width ? hires.width / base.width : hires.height ? hires.height / base.height : 2);
+  const size = { width: hires.width ?? aligned(base.width * factor), height: hires.height ?? aligned(base.height * factor) };
+  for (const name of ["width", "height"] as const) {
+    if (size[name] >= base[name] && size[name] <= maxSide) continue;
+    const path = hires[name] === undefined && scale !== undefined ? "hires.scale" : `hires.${name}`;
+    throw new InvalidOptionError(path, `expected a ${name} from the first pass's ${base[name]} to ${maxSide}, received ${size[name]}`);
+  }
+  return { ...size, steps, strength, upscaler, ...(model ? { model } : {}), tileSize };
+}
+
+function checkSigmas(sigmas: number[], steps?: number): void {
+  if (!sigmas[0]) throw new InvalidOptionError("sigmas[0]", "expected a number above 0, received 0");
+  const rise = sigmas.findIndex((sigma, index) => index > 0 && Math.fround(sigma) >= Math.fround(sigmas[index - 1] ?? 0));
+  if (rise > 0)
+    throw new InvalidOptionError(`sigmas[${rise}]`, `expected less than ${sigmas[rise - 1]}, the one before, received ${sigmas[rise]}`);
+  if (steps !== undefined && steps !== sigmas.length - 1) {
+    throw new InvalidOptionError("steps", `expected ${sigmas.length - 1}, one less than the number of sigmas, received ${steps}`);
+  }
+}
+
+function checkNoT5(given: GenerateOptions): void {
+  const name = (["t5Prompt", "negativeT5Prompt"] as const).find((name) => given[name] !== undefined);
+  if (name) throw new InvalidOptionError(name, "expected a model with a T5 text encoder, this one has none; load it with t5xxl");
+}
+
+/** Checks the arguments of `countTokens`; throws InvalidOptionError. */
+export function checkCountTokens(text: unknown, options: unknown, limits: Pick<ModelLimits, "t5">): { prompt: string; t5Prompt?: string } {
+  const checked = { ...checkOptions(countOptions, options), prompt: checkValue(promptOption, text, "prompt") };
+  const given = checked as unknown as { prompt: string; t5Prompt?: string };
+  if (limits.t5 === false) checkNoT5(given);
+  return given;
+}
+
+function checkGuidance({ layers, start, end }: Required<SkipLayerGuidance>, depth: number): void {
+  const wrong = layers.findIndex((block) => block >= depth);
+  if (wrong >= 0) {
+    const detail = `expected an integer from 0 to ${depth - 1}, as the model has ${depth} blocks, received ${layers[wrong]}`;
+    throw new InvalidOptionError(`skipLayerGuidance.layers[${wrong}]`, detail);
+  }
+  if (start > end) throw new InvalidOptionError("skipLayerGuidance.end", `expected at least ${start}, the start, received ${end}`);
+}
+
+function checkTiling({ tileSize, relativeSize, overlap }: VaeTiling): VaeTiling {
+  if (relativeSize === undefined) return { tileSize: tileSize ?? 256, overlap };
+  if (tileSize === undefined) return { relativeSize, overlap };
+  throw new InvalidOptionError("vaeTiling.relativeSize", "expected either tileSize or relativeSize, received both");
+}
+
+const cacheMembers: Record<string, string[]> = {
+  easycache: ["threshold", "start", "end"],
+  dbcache: ["threshold"],
+  spectrum: ["end", "warmup", "window", "windowGrowth"],
+};
+
+function checkCache(cache: StepCache, { sampler, steps }: GenerationParameters): void {
+  const { mode = "easycache", start = 0.15, end } = cache;
+  const used = cacheMembers[mode] ?? [];
+  for (const member of Object.keys(cache)) {
+    if (member !== "mode" && !used.includes(member))
+      throw new InvalidOptionError(`cache.${member}`, `mode ${mode} does not use it; it takes ${used.join(", ")}`);
+  }
+  if (mode === "easycache" && (end ?? 0.95) <= start) {
+    throw new InvalidOptionError("cache.end", `expected more than ${start}, the start, received ${end ?? 0.95}`);
+  }
+  if (mode === "spectrum" && sampler.endsWith("cfg_pp")) {
+    throw new InvalidOptionError("cache.mode", `spectrum does not work with sampler ${sampler}; expected easycache or dbcache`);
+  }
+  // The engine takes a last step of 0 for "to the end".
+  if (mode === "spectrum" && Math.floor(Math.fround(end ?? 0.9) * steps) < 1) {
+    throw new InvalidOptionError("cache.end", `expected at least ${1 / steps}, as ${end ?? 0.9} of ${steps} steps is none`);
+  }
+}

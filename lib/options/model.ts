@@ -1,0 +1,105 @@
+import type { NativeModelParams } from "../binding.js";
+import { checkOptions } from "../check.js";
+import { InvalidOptionError } from "../errors.js";
+import type { ConvertOptions, Family, LogEvent, ModelFiles, Module, Offload, ProgressEvent } from "../types.js";
+
+import { convertOptions, convertTypes, fileOptions, modelOptions } from "./tables.js";
+
+export interface CheckedModelOptions {
+  files: ModelFiles;
+  preset?: string;
+  family?: Family;
+  loraDir?: string;
+  /** Everything but the files, as native code takes it. */
+  params: NativeModelParams;
+  maxQueue?: number;
+  signal?: AbortSignal;
+  onProgress?: (event: ProgressEvent) => void;
+  onLog?: (event: LogEvent) => void;
+}
+
+/** Checks the options of `loadModel`; throws InvalidOptionError. */
+export function checkModelOptions(options: unknown): CheckedModelOptions {
+  const checked = checkOptions(modelOptions, options);
+  const { preset, family, backend, placement, threads, flashAttention, mmap, weightType, rng, promptCache } = checked;
+  const { taesdPreviewOnly } = checked;
+  const offload = checked.offload as Offload | undefined;
+  if (offload) checkOffload(offload);
+  const { loraDir } = checked;
+  const loraApplyMode = applyMode(checked.loraApplyMode as string, mmap as boolean);
+  if (taesdPreviewOnly && !checked.taesd && !preset) {
+    throw new InvalidOptionError("taesdPreviewOnly", "expected taesd beside it, the file that makes the previews");
+  }
+  const files = Object.fromEntries(Object.keys(fileOptions).flatMap((name) => (checked[name] ? [[name, checked[name]]] : [])));
+  const params = {
+    threads,
+    flashAttention,
+    mmap,
+    weightType: engineType(weightType as string | undefined),
+    rng,
+    promptCache,
+    loraApplyMode,
+    offload,
+    taesdPreviewOnly,
+    backend: backendSpec(backend as string, placement as Partial<Record<Module, string>> | undefined),
+  };
+  for (const [name, value] of Object.entries(params)) if (value === undefined) delete params[name as keyof typeof params];
+  const { maxQueue, signal, onProgress, onLog } = checked;
+  return { files, preset, family, loraDir, params, maxQueue, signal, onProgress, onLog } as CheckedModelOptions;
+}
+
+/** The engine's spelling of a weight type: "q4_k" → "q4_K". */
+function engineType<T extends string | undefined>(type: T): T {
+  return type?.replace("_k", "_K") as T;
+}
+
+function checkOffload({ params, maxVram, streamLayers }: Offload): void {
+  if (streamLayers && (params !== "cpu" || maxVram === undefined)) {
+    throw new InvalidOptionError(
+      "offload.streamLayers",
+      'expected params: "cpu" and maxVram beside it, since layers stream from main memory',
+    );
+  }
+}
+
+/** Checks the options of `convert`; throws InvalidOptionError. The types are in the engine's spelling. */
+export function checkConvertOptions(options: unknown): ConvertOptions {
+  const { type, rules, ...checked } = checkOptions(convertOptions, options) as unknown as ConvertOptions;
+  if (!/\.gguf$/i.test(checked.output)) {
+    throw new InvalidOptionError("output", `expected a name ending in .gguf, received ${JSON.stringify(checked.output)}`);
+  }
+  return { ...checked, type: engineType(type), ...(rules === undefined ? {} : { rules: rules.split(",").map(checkRule).join(",") }) };
+}
+
+function checkRule(rule: string): string {
+  const [, pattern = "", type = ""] = /^([^=]+)=(.*)$/.exec(rule.trim()) ?? [];
+  if (!pattern)
+    throw new InvalidOptionError("rules", `expected regex=type, received ${JSON.stringify(rule)} (patterns hold no comma or =)`);
+  const known = convertTypes.map((name) => JSON.stringify(name)).join(", ");
+  if (!convertTypes.includes(type))
+    throw new InvalidOptionError("rules", `expected one of ${known} after "${pattern}=", received "${type}"`);
+  try {
+    new RegExp(pattern);
+  } catch (error) {
+    throw new InvalidOptionError("rules", `expected a regular expression before "=${type}": ${(error as Error).message}`);
+  }
+  return `${pattern}=${engineType(type)}`;
+}
+
+/** A merged LoRA would stay in mapped weights: the engine goes on using the mapping that it has changed. */
+function applyMode(mode: string, mmap: boolean): string {
+  if (!mmap) return mode;
+  if (mode !== "immediately") return "at_runtime";
+  throw new InvalidOptionError("loraApplyMode", 'expected "auto" or "at_runtime" with mmap, as mapped weights cannot be changed');
+}
+
+/** "cuda:0" and { textEncoders: "cpu" } → "cuda0,te=cpu", the engine's syntax and device names; undefined lets the engine choose. */
+export function backendSpec(backend: string, placement: Partial<Record<Module, string>> = {}): string | undefined {
+  const modules = { diffusion: "diffusion", textEncoders: "te", vae: "vae" };
+  const parts = backend === "auto" ? [] : [backend];
+  for (const [module, name] of Object.entries(modules)) {
+    const place = placement[module as Module];
+    if (place && place !== "auto") parts.push(`${name}=${place}`);
+  }
+  return parts.length ? parts.join(",").replaceAll(":", "").replaceAll("metal", "mtl") : undefined;
+}

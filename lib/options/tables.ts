@@ -1,0 +1,237 @@
+import type { Option, OptionTable } from "../check.js";
+import { families } from "../families.js";
+import { loraOfText } from "../loras.js";
+import { refusedSamplers, refusedSchedulers, samplers, schedulers } from "../samplers.js";
+import type { Fit, PreviewMode } from "../types.js";
+
+export { samplers, schedulers };
+export const weightTypes = "f32 f16 bf16 q4_0 q4_1 q5_0 q5_1 q8_0 q2_k q3_k q4_k q5_k q6_k".split(" ");
+export const convertTypes = [...weightTypes, "iq4_nl", "iq4_xs"];
+export const hiresUpscalers =
+  "latent latent-nearest latent-nearest-exact latent-antialiased latent-bicubic latent-bicubic-antialiased lanczos nearest model".split(
+    " ",
+  );
+export const previewModes: readonly PreviewMode[] = ["latent", "taesd", "vae"];
+export const presets = ["demo"];
+export const loraApplyModes = ["auto", "immediately", "at_runtime"];
+/** Those that do something for SD 3; see docs/caches.md for the others. */
+export const cacheModes = ["easycache", "dbcache", "spectrum"];
+export const fits: Fit[] = ["cover", "contain", "fill"];
+
+const file = { kind: "string", maxBytes: 32_768, filled: true } as const;
+const backend = {
+  kind: "pattern",
+  pattern: /^(auto|cpu|gpu|metal|(cuda|vulkan)(:\d{1,2})?)$/,
+  form: '"auto", "cpu", "gpu", "metal", "cuda", "vulkan", or one device as "cuda:0" or "vulkan:1"',
+} as const;
+const threads = { kind: "integer", min: 1, max: 512, env: "SDCPP_THREADS", defaultText: "SDCPP_THREADS, else physical cores" } as const;
+// Room for what 16 chunks of tokens can hold (native/engine/conditioner.cc has that limit), with weights.
+const prompt = { kind: "string", maxBytes: 16_384 } as const;
+
+export const fileOptions: OptionTable = {
+  model: { ...file, description: "All-in-one file: diffusion model, and possibly text encoders and VAE" },
+  diffusionModel: { ...file, description: "File with the diffusion transformer alone" },
+  clipL: { ...file, description: "CLIP-L text encoder" },
+  clipG: { ...file, description: "CLIP-G text encoder" },
+  t5xxl: { ...file, description: "T5-XXL text encoder" },
+  vae: { ...file, description: "VAE" },
+  taesd: { ...file, description: "TAESD3, a tiny and fast replacement of the VAE" },
+};
+
+export const modelOptions: OptionTable = {
+  ...fileOptions,
+  preset: { kind: "enum", values: presets, description: "A model known by name instead of by files" },
+  family: { kind: "enum", values: Object.keys(families), defaultText: "read from the file", description: "Family whose defaults apply" },
+  backend: { ...backend, default: "auto", description: "Where to compute: auto, cpu, gpu, metal, cuda:0, vulkan:1" },
+  placement: {
+    kind: "object",
+    members: {
+      diffusion: { ...backend, defaultText: "backend", description: "Where to compute the diffusion model" },
+      textEncoders: { ...backend, defaultText: "backend", description: "Where to compute the text encoders" },
+      vae: { ...backend, defaultText: "backend", description: "Where to compute the VAE" },
+    },
+    description: "Another backend for single modules",
+  },
+  taesdPreviewOnly: { kind: "boolean", default: false, description: "TAESD for previews alone; the VAE makes the pictures" },
+  threads: { ...threads, description: "Compute threads on the CPU" },
+  flashAttention: { kind: "boolean", defaultText: "true, for the demo false", description: "Flash attention in the diffusion model" },
+  mmap: { kind: "boolean", default: false, description: "Map the files instead of reading them" },
+  offload: {
+    kind: "object",
+    members: {
+      params: {
+        kind: "enum",
+        values: ["cpu", "disk"],
+        defaultText: "the backend",
+        description: "Where weights wait until they are needed",
+      },
+      maxVram: { kind: "number", min: 0, above: true, max: 1024, description: "GiB that one computation may take on a GPU" },
+      streamLayers: { kind: "boolean", default: false, description: "Fetch the next layers while some compute" },
+    },
+    description: "Where the weights wait, and how much of a GPU's memory is used",
+  },
+  weightType: { kind: "enum", values: weightTypes, defaultText: "as in the file", description: "Convert weights while loading" },
+  rng: { kind: "enum", values: ["cuda", "cpu", "std_default"], default: "cuda", description: "Random generator of the noise" },
+  promptCache: { kind: "integer", min: 0, max: 1000, default: 8, description: "Prompts whose encoding is kept" },
+  loraDir: { ...file, description: "Folder of the LoRAs that prompts name as <lora:name:0.8>" },
+  loraApplyMode: {
+    kind: "enum",
+    values: loraApplyModes,
+    default: "auto",
+    description: "Merge LoRAs into the weights, or add them in each step",
+  },
+  maxQueue: { kind: "integer", min: 0, max: 1_000_000, defaultText: "no limit", codeOnly: true, description: "Runs that may wait" },
+  signal: { kind: "signal", description: "Stops the load" },
+  onProgress: { kind: "callback", description: "Called as the weights come in" },
+  onLog: { kind: "callback", description: "Called with each line the engine logs" },
+};
+
+export const convertOptions: OptionTable = {
+  input: { ...file, required: true, description: "Checkpoint to convert" },
+  output: { ...file, required: true, description: "GGUF file to write" },
+  type: { kind: "enum", values: convertTypes, required: true, description: "Type of the weights" },
+  vae: { ...file, description: "VAE to put into the output, which then loads as --model" },
+  rules: { kind: "string", maxBytes: 16_384, filled: true, description: "Other types for single tensors, as regex=type,regex=type" },
+  threads: { ...threads, description: "Threads that quantize" },
+  signal: { kind: "signal", description: "Stops the work" },
+  onProgress: { kind: "callback", description: "Called as tensors are read" },
+  onLog: { kind: "callback", description: "Called with each line the engine logs" },
+};
+
+export const side = { kind: "integer", min: 16, max: 16_384, multipleOf: 16, defaultText: "by family" } as const;
+const tile = { kind: "integer", min: 32, max: 4096, default: 128 } as const;
+const part = { kind: "number", min: 0, max: 1 } as const;
+const layer = { kind: "integer", min: 0, max: 255, description: "Joint block" } as const;
+
+export const generateOptions: OptionTable = {
+  prompt: { ...prompt, required: true, description: "What to draw; weights as (word:1.2)" },
+  negativePrompt: { ...prompt, default: "", description: "What to avoid; ignored when the CFG scale is 1" },
+  t5Prompt: { ...prompt, defaultText: "prompt", description: "Another text for T5" },
+  negativeT5Prompt: { ...prompt, defaultText: "negative prompt", description: "Another text for T5 in the negative pass" },
+  width: { ...side, description: "Pixels" },
+  height: { ...side, description: "Pixels" },
+  steps: { kind: "integer", min: 1, max: 1000, defaultText: "by family", description: "Denoising steps" },
+  cfgScale: {
+    kind: "number",
+    min: 0,
+    max: 100,
+    defaultText: "by family",
+    description: "Classifier-free guidance; 1 (0 in diffusers) turns it off, which halves the work",
+  },
+  sampler: { kind: "enum", values: samplers, refused: refusedSamplers, default: "euler", description: "Sampling method" },
+  scheduler: { kind: "enum", values: schedulers, refused: refusedSchedulers, default: "discrete", description: "Noise schedule" },
+  seed: { kind: "seed", defaultText: "random", description: "Seed of the first image; image i uses seed + i" },
+  batchCount: { kind: "integer", min: 1, max: 1000, default: 1, description: "Images to draw one after the other" },
+  eta: { kind: "number", min: 0, max: 1000, defaultText: "by sampler", description: "Noise added by ancestral samplers" },
+  flowShift: { kind: "number", min: 0, above: true, max: 1000, default: 3, description: "Timestep shift of the flow schedule" },
+  sigmas: {
+    kind: "list",
+    of: { kind: "number", min: 0, max: 1_000_000, description: "Noise level" },
+    min: 2,
+    max: 1001,
+    description: "The noise levels themselves, falling, instead of a scheduler",
+  },
+  skipLayerGuidance: {
+    kind: "object",
+    orBoolean: true,
+    members: {
+      layers: { kind: "list", of: layer, min: 1, max: 64, default: [7, 8, 9], description: "Joint blocks to skip" },
+      scale: { kind: "number", min: 0, max: 100, default: 2.5, description: "Strength, 0 = off" },
+      start: { ...part, default: 0.01, description: "Begins at this part of the steps" },
+      end: { ...part, default: 0.2, description: "Ends at this part of the steps" },
+    },
+    description: "Skip-layer guidance, made for SD 3.5 Medium",
+  },
+  hires: {
+    kind: "object",
+    orBoolean: true,
+    members: {
+      scale: { kind: "number", min: 1, max: 8, defaultText: "2", description: "Factor of both sides" },
+      width: { ...side, defaultText: "scale", description: "Pixels of the final picture" },
+      height: { ...side, defaultText: "scale", description: "Pixels of the final picture" },
+      steps: { kind: "integer", min: 1, max: 1000, defaultText: "steps", description: "Steps of the second pass" },
+      strength: { kind: "number", min: 0.01, max: 1, default: 0.7, description: "How much the second pass may change" },
+      upscaler: { kind: "enum", values: hiresUpscalers, defaultText: "latent", description: "What enlarges between the passes" },
+      model: { ...file, description: "ESRGAN network, for the upscaler model" },
+      tileSize: { ...tile, description: "Pixels of a tile, for the upscaler model" },
+    },
+    description: "Hires fix: draw, enlarge, refine by sampling again",
+  },
+  preview: {
+    kind: "object",
+    orBoolean: true,
+    members: {
+      every: { kind: "integer", min: 1, max: 1000, default: 1, description: "A preview after every so many steps" },
+      mode: { kind: "enum", values: previewModes, default: "latent", description: "What makes the previews" },
+    },
+    description: "Previews of the unfinished picture",
+  },
+  clipSkip: { kind: "integer", min: 1, max: 12, default: 2, description: "Layer of the CLIP encoders to read, from the end" },
+  loras: {
+    kind: "list",
+    of: {
+      kind: "object",
+      members: {
+        path: { ...file, required: true, description: "Safetensors or GGUF file" },
+        weight: { kind: "number", min: -100, max: 100, default: 1, description: "0 is no change" },
+      },
+      fromText: loraOfText,
+      description: "LoRA",
+    },
+    min: 0,
+    max: 64,
+    description: "LoRAs to apply, on the command line as file or file:weight",
+  },
+  vaeTiling: {
+    kind: "object",
+    orBoolean: true,
+    members: {
+      tileSize: { kind: "integer", min: 32, max: 16_384, multipleOf: 8, defaultText: "256", description: "Side of a tile in pixels" },
+      relativeSize: { kind: "number", min: 0, above: true, max: 1, description: "Side of a tile as part of the picture's, instead" },
+      overlap: { kind: "number", min: 0, max: 0.5, default: 0.5, description: "Part of a tile that its neighbor covers too" },
+    },
+    description: "Decode in tiles: less memory for large pictures",
+  },
+  cache: {
+    kind: "object",
+    orBoolean: true,
+    orMember: "mode",
+    members: {
+      mode: { kind: "enum", values: cacheModes, default: "easycache", defaultText: "off", description: "Skip steps" },
+      threshold: { kind: "number", min: 0, max: 100, defaultText: "by mode", description: "Change that is let pass (not spectrum)" },
+      start: { kind: "number", min: 0, max: 0.99, defaultText: "0.15", description: "Where it begins (easycache)" },
+      end: { kind: "number", min: 0, above: true, max: 1, defaultText: "by mode", description: "Where it ends (not dbcache)" },
+      warmup: { kind: "integer", min: 2, max: 1000, defaultText: "4", description: "Steps computed first (spectrum)" },
+      window: { kind: "integer", min: 1, max: 100, defaultText: "2", description: "Every how many steps one is computed (spectrum)" },
+      windowGrowth: { kind: "number", min: 0, max: 10, defaultText: "0.5", description: "What the window grows by (spectrum)" },
+    },
+    description: "Skip steps that can be foretold",
+  },
+  initImage: { kind: "image", description: "Picture to begin with" },
+  strength: { ...part, defaultText: "0.75", description: "How much of the initial picture is drawn anew" },
+  fit: { kind: "enum", values: fits, defaultText: "cover", description: "How picture and mask are put into another size" },
+  mask: { kind: "image", words: ["alpha"], description: "Paint only where this picture is white, or (alpha) the first is transparent" },
+  keepUnmasked: { kind: "boolean", defaultText: "true", description: "Put the pixels outside the mask back unchanged" },
+  maskFeather: { kind: "integer", min: 0, max: 256, defaultText: "0", description: "Pixels over which the mask's edge fades" },
+  priority: { kind: "integer", min: -10, max: 10, default: 0, codeOnly: true, description: "Place in line; higher goes first" },
+  signal: { kind: "signal", description: "Stops the run" },
+};
+
+export const promptOption: Option = { ...prompt, description: "The text to count" };
+export const countOptions: OptionTable = { t5Prompt: { ...prompt, description: "The text that T5 gets instead" } };
+export const upscalerOptions: OptionTable = {
+  model: { ...file, required: true, description: "File of an ESRGAN network" },
+  tileSize: { ...tile, description: "Pixels of a tile; a smaller one needs less memory" },
+  threads: { ...threads, description: "Compute threads on the CPU" },
+  backend: { ...backend, default: "auto", description: "Where to compute: auto, cpu, gpu, metal, cuda:0, vulkan:1" },
+  signal: { kind: "signal", description: "Stops it" },
+  onProgress: { kind: "callback", description: "Called as it gets on" },
+  onLog: { kind: "callback", description: "Called with each line the engine logs" },
+};
+
+export const imageOption: Option = { kind: "image", description: "Picture to enlarge" };
+export const upscaleOptions: OptionTable = {
+  scale: { kind: "number", min: 0, above: true, max: 16, defaultText: "the network's", description: "Factor of both sides" },
+  signal: { kind: "signal", description: "Stops it" },
+  onProgress: { kind: "callback", description: "Called after each tile" },
+};

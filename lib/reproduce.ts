@@ -1,0 +1,91 @@
+import sharp from "sharp";
+import { InvalidOptionError } from "./errors.js";
+import { Image } from "./image.js";
+import type { Model } from "./model.js";
+import { generateOptions } from "./options.js";
+import { type ImageParameters, parseParameters, readParameters } from "./parameters.js";
+import type { GenerateOptions } from "./types.js";
+
+/** A field of the parameters text that is not what it was, for example `Model fingerprints` or `Engine`. */
+export interface FieldChange {
+  field: string;
+  /** Absent when only the other text has the field. */
+  before?: string;
+  now?: string;
+}
+
+export interface Reproduction {
+  /** Every pixel is equal. */
+  identical: boolean;
+  pixels: number;
+  differingPixels: number;
+  /** Of one channel, 0 to 255. */
+  largestDifference: number;
+  /** Why it may differ: what the parameters of the two pictures do not share. */
+  changes: FieldChange[];
+  /** The picture that was drawn. */
+  image: Image;
+}
+
+/**
+ * Draws a picture again from the parameters inside it, and compares the pixels. With the same model files, package, processor and options
+ * they are equal (for a file without loss: PNG, or lossless WebP); if not, `changes` says what is not the same.
+ * @param image a file's path, its content, or an `Image`
+ * @throws InvalidOptionError when the image holds no parameters, or such that no option takes
+ * @throws whatever `Model.generate` rejects with
+ */
+export async function reproduce(
+  image: string | Uint8Array | Image,
+  model: Model,
+  { signal }: Pick<GenerateOptions, "signal"> = {},
+): Promise<Reproduction> {
+  const parameters = await readPicture(image);
+  const { images } = await model.generate({ ...optionsOf(parameters), signal });
+  const drawn = images[0] as Image;
+  const now = parseParameters(drawn.parameters ?? "");
+  return { ...comparePixels(await pixelsOf(image), drawn), changes: compareFields(parameters.fields, now.fields), image: drawn };
+}
+
+/** The parameters of a picture that can be drawn again. */
+export async function readPicture(image: string | Uint8Array | Image): Promise<ImageParameters & { seed: bigint }> {
+  const parameters = await readParameters(image);
+  if (!parameters) throw new InvalidOptionError("image", "expected a picture with its generation parameters inside, but it has none");
+  const { seed } = parameters;
+  if (seed === undefined) throw new InvalidOptionError("image", "expected parameters with a seed, but the picture's text names none");
+  return { ...parameters, seed };
+}
+
+function optionsOf(parameters: ImageParameters): GenerateOptions {
+  const names = Object.keys(generateOptions) as (keyof ImageParameters)[];
+  const given = names.filter((name) => name in parameters).map((name) => [name, parameters[name]]);
+  return Object.fromEntries(given);
+}
+
+async function pixelsOf(image: string | Uint8Array | Image): Promise<Image> {
+  const pipeline = image instanceof Image ? image.toSharp() : sharp(image);
+  const { data, info } = await pipeline.removeAlpha().toColourspace("srgb").raw().toBuffer({ resolveWithObject: true });
+  return new Image(data, info.width, info.height, info.channels as 3);
+}
+
+function comparePixels(before: Image, now: Image): Omit<Reproduction, "changes"> {
+  const pixels = now.width * now.height;
+  if (before.width !== now.width || before.height !== now.height) {
+    return { identical: false, pixels, differingPixels: pixels, largestDifference: 255, image: now };
+  }
+  let [differingPixels, largestDifference] = [0, 0];
+  for (let pixel = 0; pixel < pixels; pixel++) {
+    let difference = 0;
+    for (let channel = 0; channel < 3; channel++) {
+      const at = (image: Image) => image.data[pixel * image.channels + Math.min(channel, image.channels - 1)] ?? 0;
+      difference = Math.max(difference, Math.abs(at(before) - at(now)));
+    }
+    if (difference > 0) differingPixels++;
+    largestDifference = Math.max(largestDifference, difference);
+  }
+  return { identical: differingPixels === 0, pixels, differingPixels, largestDifference, image: now };
+}
+
+function compareFields(before: Record<string, string>, now: Record<string, string>): FieldChange[] {
+  const names = [...new Set([...Object.keys(before), ...Object.keys(now)])].filter((field) => before[field] !== now[field]);
+  return names.map((field) => ({ field, before: before[field], now: now[field] }));
+}

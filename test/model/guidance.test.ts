@@ -1,0 +1,99 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { type GenerateOptions, loadModel, type Model } from "../../lib/index.js";
+import { mediumShaped } from "../helpers/checkpoints.js";
+import { center, edge, nearestColor, pictureHash } from "../helpers/pixels.js";
+import { drawHash, loadSmall, quick } from "../helpers/runs.js";
+
+let model: Model;
+before(async () => {
+  model = await loadSmall({ diffusionModel: await mediumShaped() });
+});
+after(() => model.dispose());
+
+/** Processor time, which other programs do not lengthen as they do the clock's. */
+async function cost(options: GenerateOptions): Promise<number> {
+  const before = process.cpuUsage();
+  await model.generate(options);
+  const { user, system } = process.cpuUsage(before);
+  return user + system;
+}
+
+const median = (values: number[]) => [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0;
+
+test("a cfgScale of 1 skips the negative pass, which halves the work of a step", async () => {
+  await model.generate({ ...quick, cfgScale: 2 }); // the prompts are encoded once
+  const steps = async (cfgScale: number) => (await cost({ ...quick, cfgScale, steps: 5 })) - (await cost({ ...quick, cfgScale, steps: 1 }));
+  const ratios: number[] = [];
+  for (let i = 0; i < 3; i++) {
+    const single = await steps(1);
+    ratios.push((await steps(2)) / single);
+  }
+  const ratio = median(ratios);
+  assert.ok(ratio > 1.5 && ratio < 2.5, `cfgScale 2 took ${ratios.map((value) => value.toFixed(2))} times the work of cfgScale 1`);
+});
+
+test("a cfgScale of 0 draws the negative prompt alone; the prompt grows with it", async () => {
+  const negative = { negativePrompt: "a gray square" };
+  const alone = await drawHash(model, { prompt: "a gray square" });
+  for (const prompt of ["a red circle", "a blue star"]) assert.equal(await drawHash(model, { prompt, cfgScale: 0, ...negative }), alone);
+  const hashes = new Set<string>();
+  for (const cfgScale of [0, 0.5, 1, 2]) hashes.add(await drawHash(model, { cfgScale, ...negative }));
+  assert.equal(hashes.size, 4);
+});
+
+test("the negative prompt is avoided", async () => {
+  await using demo = await loadModel({ preset: "demo", threads: 1 });
+  const background = async (negativePrompt: string) => {
+    const { images } = await demo.generate({ prompt: "a red circle", negativePrompt, cfgScale: 2, seed: 3, steps: 4 });
+    if (!images[0]) throw new Error("no picture");
+    assert.equal(nearestColor(images[0], center), "red");
+    return nearestColor(images[0], edge);
+  };
+  assert.equal(await background(""), "gray"); // the prompt names none
+  assert.equal(await background("a blue background"), "yellow"); // the opposite
+});
+
+/** The steps in which layers were skipped, of which only the engine's log tells, and the picture. */
+async function guided(options: Partial<GenerateOptions>): Promise<{ steps: number[]; hash: string }> {
+  const steps: number[] = [];
+  const run = model.generate({ ...quick, ...options });
+  for await (const event of run) {
+    const found = event.type === "log" && /^Skipping layers at step (\d+)/.exec(event.text);
+    if (found) steps.push(Number(found[1]));
+  }
+  const [picture] = (await run).images;
+  if (!picture) throw new Error("no picture");
+  return { steps, hash: pictureHash(picture) };
+}
+
+test("skip-layer guidance acts between start and end, and changes the picture", async () => {
+  const layers = [7, 8, 9];
+  const base = { steps: 6, cfgScale: 2 };
+  const plain = await guided(base);
+  assert.deepEqual(plain.steps, []);
+  const all = await guided({ ...base, skipLayerGuidance: { layers, scale: 2.5, start: 0, end: 1 } });
+  assert.deepEqual(all.steps, [1, 2, 3, 4, 5, 6]);
+  const early = await guided({ ...base, skipLayerGuidance: { layers, scale: 2.5, start: 0, end: 0.5 } });
+  assert.deepEqual(early.steps, [1, 2]);
+  const late = await guided({ ...base, skipLayerGuidance: { layers, scale: 2.5, start: 0.5, end: 1 } });
+  assert.deepEqual(late.steps, [4, 5, 6]);
+  const others = await guided({ ...base, skipLayerGuidance: { layers: [1], scale: 2.5, start: 0, end: 1 } });
+  const stronger = await guided({ ...base, skipLayerGuidance: { layers, scale: 5, start: 0, end: 1 } });
+  const hashes = [plain, all, early, late, others, stronger].map(({ hash }) => hash);
+  assert.equal(new Set(hashes).size, hashes.length, "window, layers and scale each change the picture");
+});
+
+test("skip-layer guidance without strength or without a step in its window changes nothing", async () => {
+  const base = { steps: 6, cfgScale: 2 };
+  const plain = await guided(base);
+  assert.deepEqual(await guided({ ...base, skipLayerGuidance: { scale: 0, start: 0, end: 1 } }), plain);
+  assert.deepEqual(await guided({ ...base, skipLayerGuidance: true }), plain, "the defaults' window holds no step of six");
+  const ten = await guided({ ...base, steps: 10, skipLayerGuidance: true });
+  assert.deepEqual(ten.steps, [1]);
+});
+
+test("skip-layer guidance works without a negative pass", async () => {
+  const skipLayerGuidance = { layers: [7, 8, 9], start: 0, end: 1 };
+  assert.notEqual(await drawHash(model, { cfgScale: 1, skipLayerGuidance }), await drawHash(model, { cfgScale: 1 }));
+});

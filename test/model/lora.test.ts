@@ -1,0 +1,155 @@
+import assert from "node:assert/strict";
+import { copyFile, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { after, before, test } from "node:test";
+import { type GenerateOptions, type Image, InvalidOptionError, type Model, ModelFileError, readParameters } from "../../lib/index.js";
+import { checkpoint, fileOf, largeShaped } from "../helpers/checkpoints.js";
+import { clipLora, diffusersLora, kohya, kohyaLora, pair } from "../helpers/loras.js";
+import { meanDifference, pictureHash } from "../helpers/pixels.js";
+import { collect, loadSmall, quick } from "../helpers/runs.js";
+
+let folder: string;
+let merged: Model;
+let added: Model;
+let a: string;
+let b: string;
+let plain: Image;
+
+async function draw(model: Model, options: Partial<GenerateOptions> = {}): Promise<Image> {
+  const { images } = await model.generate({ ...quick, ...options });
+  assert.ok(images[0]);
+  return images[0];
+}
+
+before(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), "sdcpp-lora-"));
+  [a, b] = [await kohyaLora(24, "a"), await kohyaLora(24, "b")];
+  await copyFile(a, path.join(folder, "style.gguf"));
+  await copyFile(b, path.join(folder, "ink wash.gguf"));
+  merged = await loadSmall({ loraApplyMode: "immediately", loraDir: folder });
+  added = await loadSmall({ loraApplyMode: "at_runtime", loraDir: folder });
+  plain = await draw(merged);
+});
+after(async () => {
+  await merged.dispose();
+  await added.dispose();
+  await rm(folder, { recursive: true });
+});
+
+test("both apply modes change the picture alike, with the weight, and leave no trace", async () => {
+  const pictures: Image[] = [];
+  for (const model of [merged, added]) {
+    assert.equal(pictureHash(await draw(model)), pictureHash(plain));
+    assert.equal(pictureHash(await draw(model, { loras: [{ path: a, weight: 0 }] })), pictureHash(plain), "weight 0");
+    const full = await draw(model, { loras: [{ path: a }] });
+    const half = await draw(model, { loras: [{ path: a, weight: 0.5 }] });
+    const twice = await draw(model, { loras: [{ path: a, weight: 0.5 }, { path: a, weight: 0.5 }] }); // biome-ignore format: one pair
+    const both = await draw(model, { loras: [{ path: a }, { path: b }] });
+    const effect = meanDifference(full, plain);
+    assert.ok(effect > 1, `effect ${effect}`);
+    assert.ok(meanDifference(half, plain) > 0.5 && meanDifference(half, full) > 0.5);
+    assert.ok(meanDifference(twice, full) < effect / 10, "two halves are one whole");
+    assert.ok(meanDifference(both, full) > 0.5 && meanDifference(both, await draw(model, { loras: [{ path: b }] })) > 0.5);
+    assert.equal(pictureHash(await draw(model, { loras: [{ path: a }] })), pictureHash(full));
+    assert.equal(pictureHash(await draw(model)), pictureHash(plain));
+    pictures.push(full);
+  }
+  const [one, other] = pictures as [Image, Image];
+  assert.ok(meanDifference(one, other) < meanDifference(one, plain) / 10, "both modes draw the same");
+});
+
+test("a LoRA on a text encoder changes the encoding, also of a prompt that is remembered", async () => {
+  const loras = [{ path: await clipLora() }];
+  for (const model of [merged, added]) {
+    assert.equal(pictureHash(await draw(model)), pictureHash(plain));
+    const changed = await draw(model, { loras });
+    assert.ok(meanDifference(changed, plain) > 0.2, `difference ${meanDifference(changed, plain)}`);
+    assert.equal(pictureHash(await draw(model)), pictureHash(plain));
+  }
+});
+
+test("tags in the prompt are LoRAs of the folder, and are written into the file", async () => {
+  const reference = await draw(merged, { loras: [{ path: a, weight: 0.8 }, { path: b, weight: -1 }] }); // biome-ignore format: one pair
+  const tagged = await draw(merged, { prompt: `${quick.prompt} <lora:style:0.8> <lora:ink wash:-1>` });
+  assert.equal(pictureHash(tagged), pictureHash(reference));
+  const parameters = await readParameters(await tagged.encode("png"));
+  assert.equal(parameters?.prompt, quick.prompt);
+  assert.deepEqual(parameters?.loras, [{ name: "style", weight: 0.8 }, { name: "ink wash", weight: -1 }]); // biome-ignore format: one pair
+
+  const refuse = (prompt: string, message: RegExp) =>
+    assert.rejects(merged.generate({ ...quick, prompt }), (error) => error instanceof InvalidOptionError && message.test(error.message));
+  await refuse("<lora:stile>", /stile.* the LoRAs there are ink wash, style/);
+  await refuse("<lora:../style>", /no file in loraDir/);
+  await refuse("<lora:style:much>", /a number from -100 to 100/);
+  const small = await loadSmall();
+  await assert.rejects(small.generate({ ...quick, prompt: "<lora:style>" }), { code: "ERR_INVALID_OPTION", message: /loraDir/ });
+  await small.dispose();
+});
+
+test("a quantized model takes LoRAs in both modes, mapped or not", async () => {
+  const lora = { path: await diffusersLora(96) };
+  const results: Image[] = [];
+  const diffusionModel = await largeShaped("q8_0");
+  for (const options of [{ mmap: true }, { loraApplyMode: "immediately" }] as const) {
+    const model = await loadSmall({ diffusionModel, ...options });
+    const before = await draw(model);
+    const changed = await draw(model, { loras: [lora] });
+    assert.ok(meanDifference(changed, before) > 0.5, `difference ${meanDifference(changed, before)}`);
+    assert.equal(pictureHash(await draw(model)), pictureHash(before));
+    results.push(changed);
+    await model.dispose();
+  }
+  await assert.rejects(loadSmall({ mmap: true, loraApplyMode: "immediately" }), { code: "ERR_INVALID_OPTION", message: /mmap/ });
+  const [one, other] = results as [Image, Image];
+  assert.ok(meanDifference(one, other) < 3, `difference ${meanDifference(one, other)}`); // merged weights are rounded to q8_0 again
+});
+
+test("a file that is no LoRA of this model is refused, and the model goes on", async () => {
+  const lone = checkpoint("lora-lone", () => pair("lora_unet_joint_blocks_0_x_block_attn_qkv", 24, 72, kohya).slice(1));
+  const tall = checkpoint("lora-tall", () => pair("lora_unet_joint_blocks_0_x_block_attn_qkv", 24, 71, kohya));
+  const other = checkpoint("lora-other", () => pair("lora_unet_double_blocks_0_img_attn_qkv", 24, 72, kohya));
+  const cases: [string | Promise<string>, RegExp][] = [
+    ["no/such/lora.safetensors", /no\/such\/lora/],
+    [fileOf("text.safetensors", "not a LoRA, but text"), /could not be read/],
+    [largeShaped("f16"), /is no LoRA/],
+    [lone, /is no LoRA/],
+    [kohyaLora(96), /takes 96 inputs, but the model's has 24/],
+    [tall, /has 1704 elements, but the model's has 1728/],
+    [other, /LoRA for another model.*double_blocks/],
+    [diffusersLora(24, ["to_q"]), /only a part of the fused query/],
+    [diffusersLora(24, ["to_q", "to_v"]), /only a part of the fused query/],
+  ];
+  for (const model of [merged, added]) {
+    for (const [file, message] of cases) {
+      const lora = { path: await file };
+      await assert.rejects(
+        draw(model, { loras: [lora] }),
+        (error) => error instanceof ModelFileError && message.test(error.message),
+        lora.path,
+      );
+    }
+    assert.equal(pictureHash(await draw(model)), pictureHash(plain));
+  }
+});
+
+test("merging is a phase of its own, and a run that is stopped in it leaves no trace", async () => {
+  const reference = await draw(merged, { loras: [{ path: a }] });
+  await draw(merged);
+  const run = merged.generate({ ...quick, loras: [{ path: a }] });
+  for await (const event of run) {
+    if (event.type !== "phase") continue;
+    assert.equal(event.phase, "load");
+    run.cancel(new Error("stop"));
+    break;
+  }
+  await assert.rejects(run, /stop/);
+  assert.equal(pictureHash(await draw(merged, { loras: [{ path: a }] })), pictureHash(reference));
+  assert.equal(pictureHash(await draw(merged)), pictureHash(plain));
+
+  for (const model of [merged, added]) {
+    const { events } = await collect(model.generate({ ...quick, loras: [{ path: b }], batchCount: 2 }));
+    const steps = events.flatMap((event) => (event.type === "progress" && event.phase !== "load" ? [`${event.phase} ${event.step}`] : []));
+    assert.deepEqual(steps, ["sample 1", "sample 2", "sample 1", "sample 2"], "reading LoRAs counts in no other phase");
+  }
+});

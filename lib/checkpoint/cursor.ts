@@ -5,6 +5,11 @@ const firstWindow = 256 << 10;
 const largestWindow = 4 << 20;
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
+/** A text of a file as messages show it: in quotes, without control characters, and not too long. */
+export function shown(text: string): string {
+  return JSON.stringify(text.length > 100 ? `${text.slice(0, 100)}…` : text);
+}
+
 /** Reads a header from front to back, in few and large pieces; every fault is a ModelFileError with its place. */
 export class Cursor {
   /** Where the next value begins. */

@@ -1,4 +1,4 @@
-import type { Cursor } from "./cursor.js";
+import { type Cursor, shown } from "./cursor.js";
 import { elementsOf, findOverlap, ggmlTypes, mostTensors, removedGgmlTypes, type TensorInfo } from "./tensors.js";
 
 // The npm package @huggingface/gguf reads such headers too. It is made for trusted files: it accepts duplicate names, tensors that overlap or
@@ -38,7 +38,7 @@ export async function readGguf(cursor: Cursor): Promise<GgufHeader> {
   const { metadata, alignment } = await readMetadata(cursor, metadataCount);
   const tensors = await readTensors(cursor, tensorCount, alignment);
   const overlap = findOverlap(tensors);
-  if (overlap) cursor.fail(`the tensors "${overlap[0].name}" and "${overlap[1].name}" overlap`, overlap[1].offset);
+  if (overlap) cursor.fail(`the tensors ${shown(overlap[0].name)} and ${shown(overlap[1].name)} overlap`, overlap[1].offset);
   return { version, metadata, tensors };
 }
 
@@ -58,9 +58,9 @@ async function readMetadata(cursor: Cursor, count: number): Promise<{ metadata: 
   for (let i = 0; i < count; i++) {
     const start = cursor.position;
     const key = await cursor.text(`metadata key ${i + 1} of ${count}`, mostKeyBytes);
-    if (entries.has(key)) cursor.fail(`the metadata key ${JSON.stringify(key)} appears twice`, start);
+    if (entries.has(key)) cursor.fail(`the metadata key ${shown(key)} appears twice`, start);
     const at = cursor.position;
-    const type = await cursor.u32(`the type of ${key}`);
+    const type = await cursor.u32(`the type of ${shown(key)}`);
     const value = type === 9 ? await readArray(cursor, key) : await readValue(cursor, type, key, at);
     if (key === "general.alignment") {
       const isPower = type === 4 && typeof value === "number" && value > 0 && (value & (value - 1)) === 0;
@@ -87,25 +87,25 @@ const scalars: Record<number, { name: string; bytes: number; read: (data: Buffer
 };
 
 async function readValue(cursor: Cursor, type: number, key: string, typeAt: number): Promise<unknown> {
-  if (type === 8) return cursor.text(`the value of ${key}`, cursor.source.headerLimit);
+  if (type === 8) return cursor.text(`the value of ${shown(key)}`, cursor.source.headerLimit);
   const scalar = scalars[type];
-  if (!scalar) return cursor.fail(`the metadata ${JSON.stringify(key)} has the unknown type ${type}`, typeAt);
-  const data = await cursor.bytes(scalar.bytes, `the value of ${key}`);
-  if (type === 7 && data.readUInt8() > 1) cursor.fail(`the boolean ${JSON.stringify(key)} is neither 0 nor 1`, cursor.position - 1);
+  if (!scalar) return cursor.fail(`the metadata ${shown(key)} has the unknown type ${type}`, typeAt);
+  const data = await cursor.bytes(scalar.bytes, `the value of ${shown(key)}`);
+  if (type === 7 && data.readUInt8() > 1) cursor.fail(`the boolean ${shown(key)} is neither 0 nor 1`, cursor.position - 1);
   return scalar.read(data);
 }
 
 async function readArray(cursor: Cursor, key: string): Promise<unknown[] | LongArray> {
   const at = cursor.position;
-  const type = await cursor.u32(`the element type of ${key}`);
+  const type = await cursor.u32(`the element type of ${shown(key)}`);
   const scalar = scalars[type];
-  if (!scalar && type !== 8) cursor.fail(`the array ${JSON.stringify(key)} has elements of the impossible type ${type}`, at);
+  if (!scalar && type !== 8) cursor.fail(`the array ${shown(key)} has elements of the impossible type ${type}`, at);
   const elementBytes = scalar?.bytes ?? 8; // a string has at least its length
   const mostBytes = cursor.source.headerLimit;
-  const length = await cursor.u64(`the length of ${key}`, Math.floor(mostBytes / elementBytes));
+  const length = await cursor.u64(`the length of ${shown(key)}`, Math.floor(mostBytes / elementBytes));
   if (length > keptElements) {
-    if (scalar) cursor.skip(length * scalar.bytes, key);
-    else for (let i = 0; i < length; i++) cursor.skip(await cursor.u64(`the length of ${key}[${i}]`, mostBytes), key);
+    if (scalar) cursor.skip(length * scalar.bytes, shown(key));
+    else for (let i = 0; i < length; i++) cursor.skip(await cursor.u64(`the length of ${shown(key)}`, mostBytes), shown(key));
     return { elements: scalar?.name ?? "string", length };
   }
   const values: unknown[] = [];
@@ -120,9 +120,9 @@ async function readTensors(cursor: Cursor, count: number, alignment: number): Pr
   for (let i = 0; i < count; i++) {
     const start = cursor.position;
     const { tensor, offsetAt } = await readTensor(cursor, `tensor ${i + 1} of ${count}`);
-    if (names.has(tensor.name)) cursor.fail(`the tensor name "${tensor.name}" appears twice`, start);
+    if (names.has(tensor.name)) cursor.fail(`the tensor name ${shown(tensor.name)} appears twice`, start);
     if (tensor.offset % alignment) {
-      cursor.fail(`the data of "${tensor.name}" begins at ${tensor.offset}, which is no multiple of ${alignment}`, offsetAt);
+      cursor.fail(`the data of ${shown(tensor.name)} begins at ${tensor.offset}, which is no multiple of ${alignment}`, offsetAt);
     }
     names.add(tensor.name);
     tensors.push(tensor);
@@ -133,9 +133,9 @@ async function readTensors(cursor: Cursor, count: number, alignment: number): Pr
   for (const [i, tensor] of tensors.entries()) {
     tensor.offset += data;
     const end = tensor.offset + tensor.bytes;
-    if (!Number.isSafeInteger(end)) cursor.fail(`the data of "${tensor.name}" lies outside of any file`, places[i]);
+    if (!Number.isSafeInteger(end)) cursor.fail(`the data of ${shown(tensor.name)} lies outside of any file`, places[i]);
     if (end > cursor.source.size) {
-      cursor.truncated(`the data of "${tensor.name}" would end at byte ${end}, but the file has ${cursor.source.size} bytes`);
+      cursor.truncated(`the data of ${shown(tensor.name)} would end at byte ${end}, but the file has ${cursor.source.size} bytes`);
     }
   }
   return tensors;
@@ -146,31 +146,31 @@ async function readTensor(cursor: Cursor, what: string): Promise<{ tensor: Tenso
   const name = await cursor.text(`the name of ${what}`, mostNameBytes);
   if (name === "" || name.includes("\0")) cursor.fail(`the name of ${what} is empty or has a zero byte`, start);
   const countAt = cursor.position;
-  const dimensions = await cursor.u32(`the number of dimensions of "${name}"`);
-  if (dimensions > mostDimensions) cursor.fail(`"${name}" has ${dimensions} dimensions, expected at most ${mostDimensions}`, countAt);
+  const dimensions = await cursor.u32(`the number of dimensions of ${shown(name)}`);
+  if (dimensions > mostDimensions) cursor.fail(`${shown(name)} has ${dimensions} dimensions, expected at most ${mostDimensions}`, countAt);
   const shape: number[] = [];
   for (let i = 0; i < dimensions; i++) {
-    const length = await cursor.u64(`dimension ${i} of "${name}"`, mostLength);
-    if (length === 0) cursor.fail(`dimension ${i} of "${name}" is 0`, cursor.position - 8); // ggml would divide by it
+    const length = await cursor.u64(`dimension ${i} of ${shown(name)}`, mostLength);
+    if (length === 0) cursor.fail(`dimension ${i} of ${shown(name)} is 0`, cursor.position - 8); // ggml would divide by it
     shape.push(length);
   }
   const typeAt = cursor.position;
-  const id = await cursor.u32(`the type of "${name}"`);
+  const id = await cursor.u32(`the type of ${shown(name)}`);
   const type = ggmlTypes.get(id);
   if (!type) {
     const why = removedGgmlTypes.has(id) ? "which ggml has given up; quantize the model anew" : "which this version of ggml does not know";
-    return cursor.fail(`"${name}" has type ${id}, ${why}`, typeAt);
+    return cursor.fail(`${shown(name)} has type ${id}, ${why}`, typeAt);
   }
   if ((shape[0] ?? 1) % type.elements) {
     cursor.fail(
-      `rows of "${name}" have ${shape[0] ?? 1} elements, no whole number of ${type.name} blocks of ${type.elements}`,
+      `rows of ${shown(name)} have ${shape[0] ?? 1} elements, no whole number of ${type.name} blocks of ${type.elements}`,
       countAt + 4,
     );
   }
   const elements = elementsOf(shape);
   const bytes = elements === undefined ? Infinity : (elements / type.elements) * type.bytes;
-  if (!Number.isSafeInteger(bytes)) cursor.fail(`the shape of "${name}", ${shape.join("x")}, is too large for any file`, countAt + 4);
+  if (!Number.isSafeInteger(bytes)) cursor.fail(`the shape of ${shown(name)}, ${shape.join("x")}, is too large for any file`, countAt + 4);
   const offsetAt = cursor.position;
-  const offset = await cursor.u64(`the offset of "${name}"`, Number.MAX_SAFE_INTEGER);
+  const offset = await cursor.u64(`the offset of ${shown(name)}`, Number.MAX_SAFE_INTEGER);
   return { tensor: { name, type: type.name, shape, offset, bytes, file: cursor.source.name }, offsetAt };
 }

@@ -1,3 +1,5 @@
+import { shown } from "./cursor.js";
+
 /**
  * Strict reading of JSON whose shape is known. JSON.parse keeps the last of two members of one name, says nothing of where a wrong value
  * is, and builds whatever the text asks for.
@@ -31,7 +33,7 @@ export class JsonReader {
     do {
       const offset = this.position;
       const name = this.string(`a name in ${what}`);
-      if (names.has(name)) this.fail(`${what} has the member ${JSON.stringify(name)} twice`, offset);
+      if (names.has(name)) this.fail(`${what} has the member ${shown(name)} twice`, offset);
       names.add(name);
       if (names.size > most) this.fail(`${what} has more than ${most} members`, offset);
       this.#expect(":", what);

@@ -1,4 +1,4 @@
-import type { Cursor } from "./cursor.js";
+import { type Cursor, shown } from "./cursor.js";
 import { JsonReader } from "./json.js";
 import { elementsOf, findOverlap, mostTensors, safetensorsTypes, type TensorInfo } from "./tensors.js";
 
@@ -33,7 +33,7 @@ export async function readSafetensors(cursor: Cursor): Promise<SafetensorsHeader
     }
     const { begin, end, ...tensor } = readTensor(json, name);
     if (data + end > cursor.source.size) {
-      cursor.truncated(`the data of "${name}" would end at byte ${data + end}, but the file has ${cursor.source.size} bytes`);
+      cursor.truncated(`the data of ${shown(name)} would end at byte ${data + end}, but the file has ${cursor.source.size} bytes`);
     }
     tensors.push({ name, ...tensor, offset: data + begin, bytes: end - begin, file: cursor.source.name });
   });
@@ -44,7 +44,7 @@ export async function readSafetensors(cursor: Cursor): Promise<SafetensorsHeader
 
 function readMetadata(json: JsonReader): Record<string, string> {
   const entries = new Map<string, string>();
-  json.object("__metadata__", mostMetadata, (key) => entries.set(key, json.string(`__metadata__.${key}`)));
+  json.object("__metadata__", mostMetadata, (key) => entries.set(key, json.string(`__metadata__ ${shown(key)}`)));
   return Object.fromEntries(entries);
 }
 
@@ -60,20 +60,21 @@ function readTensor(json: JsonReader, name: string): Entry {
   let dtype: string | undefined;
   let shape: number[] | undefined;
   let offsets: number[] | undefined;
-  json.object(`"${name}"`, 3, (key, at) => {
-    if (key === "dtype") dtype = json.string(`the dtype of "${name}"`);
-    else if (key === "shape") shape = json.integers(`the shape of "${name}"`, mostDimensions);
-    else if (key === "data_offsets") offsets = json.integers(`the data_offsets of "${name}"`, 2);
-    else json.fail(`"${name}" has the unknown member ${JSON.stringify(key)}`, at);
+  json.object(`${shown(name)}`, 3, (key, at) => {
+    if (key === "dtype") dtype = json.string(`the dtype of ${shown(name)}`);
+    else if (key === "shape") shape = json.integers(`the shape of ${shown(name)}`, mostDimensions);
+    else if (key === "data_offsets") offsets = json.integers(`the data_offsets of ${shown(name)}`, 2);
+    else json.fail(`${shown(name)} has the unknown member ${shown(key)}`, at);
   });
-  if (dtype === undefined || !shape || offsets?.length !== 2) return json.fail(`"${name}" lacks dtype, shape or two data_offsets`, start);
+  if (dtype === undefined || !shape || offsets?.length !== 2)
+    return json.fail(`${shown(name)} lacks dtype, shape or two data_offsets`, start);
   const type = safetensorsTypes.get(dtype);
-  if (!type) return json.fail(`"${name}" has the unknown dtype ${JSON.stringify(dtype)}`, start);
+  if (!type) return json.fail(`${shown(name)} has the unknown dtype ${shown(dtype)}`, start);
   const [begin = 0, end = 0] = offsets;
   const elements = elementsOf(shape);
   const bytes = elements === undefined ? Infinity : (elements / type.elements) * type.bytes;
   if (end - begin !== bytes) {
-    return json.fail(`"${name}" has ${end - begin} bytes of data, but ${dtype} of shape [${shape}] needs ${bytes}`, start);
+    return json.fail(`${shown(name)} has ${end - begin} bytes of data, but ${dtype} of shape [${shape}] needs ${bytes}`, start);
   }
   return { type: type.name, shape: shape.reverse(), begin, end }; // ggml begins with the length of a row
 }
@@ -81,10 +82,10 @@ function readTensor(json: JsonReader, name: string): Entry {
 /** The format allows neither gaps nor bytes behind the last tensor, so that nothing can hide there. */
 function checkGaps(cursor: Cursor, tensors: readonly TensorInfo[], data: number): void {
   const overlap = findOverlap(tensors);
-  if (overlap) cursor.fail(`the tensors "${overlap[0].name}" and "${overlap[1].name}" overlap`, overlap[1].offset);
+  if (overlap) cursor.fail(`the tensors ${shown(overlap[0].name)} and ${shown(overlap[1].name)} overlap`, overlap[1].offset);
   let end = data;
   for (const { name, offset, bytes } of tensors.filter((tensor) => tensor.bytes > 0).sort((a, b) => a.offset - b.offset)) {
-    if (offset !== end) cursor.fail(`no tensor owns the ${offset - end} bytes before "${name}"`, end);
+    if (offset !== end) cursor.fail(`no tensor owns the ${offset - end} bytes before ${shown(name)}`, end);
     end = offset + bytes;
   }
   if (end !== cursor.source.size) cursor.fail(`no tensor owns the last ${cursor.source.size - end} bytes`, end);

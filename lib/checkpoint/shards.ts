@@ -1,4 +1,5 @@
 import { ModelFileError } from "../errors.js";
+import { shown } from "./cursor.js";
 import type { Header } from "./header.js";
 import { beside, fileName, openSource, type ReadOptions } from "./location.js";
 import { mostTensors } from "./tensors.js";
@@ -65,7 +66,7 @@ export function join(location: string, headers: readonly Header[], index?: Shard
   const names = new Map<string, string>();
   for (const { name, file } of tensors) {
     const other = names.get(name);
-    if (other !== undefined) throw wrong(file, `has the tensor "${name}", and so has ${other}`);
+    if (other !== undefined) throw wrong(file, `has the tensor ${shown(name)}, and so has ${other}`);
     names.set(name, file);
   }
   for (const [i, header] of headers.entries()) {
@@ -75,7 +76,8 @@ export function join(location: string, headers: readonly Header[], index?: Shard
   const announced = Number(first.metadata["split.tensors.count"] ?? tensors.length);
   if (announced !== tensors.length) throw wrong(location, `should have ${announced} tensors in all parts, but has ${tensors.length}`);
   for (const [name, file] of index?.map ?? []) {
-    if (names.get(name) !== beside(location, file)) throw wrong(location, `says that ${file} has the tensor "${name}", but it has not`);
+    if (names.get(name) !== beside(location, file))
+      throw wrong(location, `says that ${file} has the tensor ${shown(name)}, but it has not`);
   }
   return { ...first, files, tensors };
 }

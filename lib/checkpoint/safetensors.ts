@@ -60,7 +60,7 @@ function readTensor(json: JsonReader, name: string): Entry {
   let dtype: string | undefined;
   let shape: number[] | undefined;
   let offsets: number[] | undefined;
-  json.object(`${shown(name)}`, 3, (key, at) => {
+  json.object(`${shown(name)}`, 4, (key, at) => {
     if (key === "dtype") dtype = json.string(`the dtype of ${shown(name)}`);
     else if (key === "shape") shape = json.integers(`the shape of ${shown(name)}`, mostDimensions);
     else if (key === "data_offsets") offsets = json.integers(`the data_offsets of ${shown(name)}`, 2);

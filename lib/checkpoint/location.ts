@@ -1,5 +1,5 @@
 import path from "node:path";
-import { RemoteSource } from "./remote.js";
+import { parseUrl, RemoteSource } from "./remote.js";
 import { FileSource, type Source } from "./source.js";
 
 export interface ReadOptions {
@@ -16,13 +16,19 @@ export function isUrl(location: string): boolean {
 
 /** The file's name without folders, query or fragment. */
 export function fileName(location: string): string {
-  return isUrl(location) ? decodeURIComponent(path.posix.basename(new URL(location).pathname)) : path.basename(location);
+  if (!isUrl(location)) return path.basename(location);
+  const name = path.posix.basename(parseUrl(location).pathname);
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return name; // a lone % sign
+  }
 }
 
 /** Another file of the same folder. */
 export function beside(location: string, name: string): string {
   if (!isUrl(location)) return path.join(path.dirname(location), name);
-  const url = new URL(location);
+  const url = parseUrl(location);
   url.pathname = path.posix.join(path.posix.dirname(url.pathname), encodeURIComponent(name));
   return url.href;
 }

@@ -28,7 +28,7 @@ export class RemoteSource implements Source {
     readonly name: string,
     options: ReadOptions,
   ) {
-    this.#url = new URL(name);
+    this.#url = parseUrl(name);
     this.#options = options;
   }
 
@@ -38,7 +38,6 @@ export class RemoteSource implements Source {
    * @throws the signal's reason when it is aborted
    */
   static async open(name: string, options: ReadOptions = {}): Promise<RemoteSource> {
-    if (!URL.canParse(name)) throw new InvalidOptionError("", `expected a URL, received ${JSON.stringify(name)}`);
     const source = new RemoteSource(name, options);
     await source.#start();
     return source;
@@ -161,6 +160,12 @@ export class RemoteSource implements Source {
   #wrong(what: string, cause?: unknown): DownloadError {
     return new DownloadError(`${this.name} ${what}.`, { cause });
   }
+}
+
+/** @throws InvalidOptionError */
+export function parseUrl(text: string): URL {
+  if (!URL.canParse(text)) throw new InvalidOptionError("", `expected a URL, received ${JSON.stringify(text)}`);
+  return new URL(text);
 }
 
 function contentRange(response: Response): { from?: number; size?: number } {

@@ -28,17 +28,25 @@ export interface Header {
  * @throws the signal's reason when it is aborted
  */
 export async function readHeader(location: string, options: ReadOptions = {}): Promise<Header> {
-  options.signal?.throwIfAborted();
-  const index = isIndex(location) ? await readIndex(location, options) : undefined;
-  const headers: Header[] = [];
-  for (const part of index?.locations ?? siblings(location)) headers.push(await readPart(part, options));
-  const [only] = headers;
-  if (!only || headers.length > 1 || index) return join(location, headers, index);
-  checkWhole(location, only);
-  return only;
+  return (await readUnlessPickle(location, options)) ?? refusePickle(location);
 }
 
-async function readPart(location: string, options: ReadOptions): Promise<Header> {
+/** The same, but undefined for a pickle of Python, whose tensors only Python can list. */
+export async function readUnlessPickle(location: string, options: ReadOptions = {}): Promise<Header | undefined> {
+  options.signal?.throwIfAborted();
+  const index = isIndex(location) ? await readIndex(location, options) : undefined;
+  const names = index?.locations ?? siblings(location);
+  if (names.length === 1 && !index) {
+    const header = await readPart(location, options);
+    if (header) checkWhole(location, header);
+    return header;
+  }
+  const headers: Header[] = [];
+  for (const name of names) headers.push((await readPart(name, options)) ?? refusePickle(name));
+  return join(location, headers, index);
+}
+
+async function readPart(location: string, options: ReadOptions): Promise<Header | undefined> {
   const source = await openSource(location, options);
   try {
     return await readSource(source, options.signal);
@@ -47,16 +55,16 @@ async function readPart(location: string, options: ReadOptions): Promise<Header>
   }
 }
 
-/** Reads the header of one file, which may be part of a split checkpoint. */
-export async function readSource(source: Source, signal?: AbortSignal): Promise<Header> {
+/** Reads the header of one file, which may be part of a split checkpoint; undefined for a pickle. */
+export async function readSource(source: Source, signal?: AbortSignal): Promise<Header | undefined> {
   const { name: path, size: bytes } = source;
   const format = await detectFormat(source);
-  if (format === "checkpoint") {
-    throw new ModelFileError(`${path} is a pickle of Python, whose tensors only Python can list; convert it to safetensors`, {
-      file: path,
-    });
-  }
+  if (format === "checkpoint") return undefined;
   const cursor = new Cursor(source, signal);
   const header = format === "gguf" ? await readGguf(cursor) : await readSafetensors(cursor);
   return { format, files: [{ path, bytes }], ...header };
+}
+
+function refusePickle(file: string): never {
+  throw new ModelFileError(`${file} is a pickle of Python, whose tensors only Python can list; convert it to safetensors`, { file });
 }

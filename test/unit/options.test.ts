@@ -333,6 +333,7 @@ describe("model options", () => {
       name,
       ["", "a\0b", 7, null],
     ]),
+    ["files", ["", [], [""], ["a", 7], 7, null]],
     ["preset", ["demos", 1]],
     ["family", ["sd3.5-huge", 1]],
     ["offload", ["disk", true, null]],

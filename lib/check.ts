@@ -9,7 +9,7 @@ type Rule =
   /** `refused`: names that exist, each with the reason why it may not be used. */
   | { kind: "enum"; values: readonly string[]; refused?: Readonly<Record<string, string>> }
   | { kind: "seed" }
-  /** `orItem`: one item may stand alone. */
+  /** `orItem`: one item, a string, may stand alone. */
   | { kind: "list"; of: Option; min: number; max: number; orItem?: true }
   | { kind: "object"; members: OptionTable; orBoolean?: true; orMember?: string }
   | { kind: "pattern"; pattern: RegExp; form: string }
@@ -194,7 +194,7 @@ function checkString(option: Extract<Option, { kind: "string" }>, value: unknown
 }
 
 function checkList(option: Extract<Option, { kind: "list" }>, value: unknown, path: string): unknown[] {
-  if (option.orItem && !Array.isArray(value)) return [checkValue(option.of, value, path)];
+  if (option.orItem && typeof value === "string") return [checkValue(option.of, value, path)];
   if (!Array.isArray(value)) fail(path, option, value);
   const length = value.length;
   if (length < option.min || length > option.max) fail(path, option, value);

@@ -85,7 +85,7 @@ export class Cursor {
   async #fill(length: number, what: string): Promise<void> {
     this.signal?.throwIfAborted();
     const wanted = Math.min(Math.max(length, this.#nextWindow), this.source.headerLimit - this.position);
-    this.#window = await this.source.read(this.position, wanted);
+    this.#window = await this.source.read(this.position, length, wanted);
     this.#windowStart = this.position;
     this.#nextWindow = Math.min(this.#nextWindow * 2, largestWindow);
     if (this.#window.length < length) this.truncated(`${what} could not be read in full`, this.position + this.#window.length);

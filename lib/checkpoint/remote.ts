@@ -43,9 +43,10 @@ export class RemoteSource implements Source {
     return source;
   }
 
-  async read(offset: number, length: number): Promise<Buffer> {
-    const end = Math.min(offset + length, this.size);
-    if (end <= this.#head.length) return this.#head.subarray(offset, Math.max(offset, end));
+  async read(offset: number, least: number, most = least): Promise<Buffer> {
+    const enough = Math.min(offset + least, this.size);
+    if (enough <= this.#head.length) return this.#head.subarray(offset, offset + most);
+    const end = Math.min(offset + most, this.size);
     if (this.#stream) return this.#readStream(this.#stream, offset, end);
     const response = await this.#request(`bytes=${offset}-${end - 1}`);
     const { from, size } = contentRange(response);

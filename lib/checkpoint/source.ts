@@ -8,8 +8,8 @@ export interface Source {
   readonly size: number;
   /** A header larger than this is refused. */
   readonly headerLimit: number;
-  /** Up to `length` bytes from `offset`; fewer only at the end. */
-  read(offset: number, length: number): Promise<Buffer>;
+  /** Bytes from `offset`: at least so many, where the file has them, and more where they come for nothing. */
+  read(offset: number, least: number, most?: number): Promise<Buffer>;
   close(): Promise<void>;
 }
 
@@ -44,8 +44,8 @@ export class FileSource implements Source {
     return new FileSource(file, found.size, handle);
   }
 
-  async read(offset: number, length: number): Promise<Buffer> {
-    const buffer = Buffer.allocUnsafe(Math.max(0, Math.min(length, this.size - offset)));
+  async read(offset: number, least: number, most = least): Promise<Buffer> {
+    const buffer = Buffer.allocUnsafe(Math.max(0, Math.min(most, this.size - offset)));
     let filled = 0;
     while (filled < buffer.length) {
       const { bytesRead } = await this.#handle.read(buffer, filled, buffer.length - filled, offset + filled).catch((error) => {

@@ -13,8 +13,8 @@ export class MemorySource implements Source {
     return this.data.length;
   }
 
-  async read(offset: number, length: number): Promise<Buffer> {
-    const bytes = this.data.subarray(offset, offset + length);
+  async read(offset: number, least: number, most = least): Promise<Buffer> {
+    const bytes = this.data.subarray(offset, offset + most);
     this.reads++;
     this.bytesRead += bytes.length;
     return bytes;

@@ -11,10 +11,11 @@ import {
 import { demoFiles } from "./catalog/demo.js";
 import type { Assembly } from "./checkpoint/assembler.js";
 import { assemble } from "./checkpoint/components.js";
+import { checkExtra, extrasOf } from "./checkpoint/extras.js";
 import { fingerprints } from "./checkpoint/fingerprint.js";
 import { checkLoadable } from "./checkpoint/refusals.js";
 import { deviceId } from "./devices.js";
-import { callSite, DisposedError, fromNative, InvalidOptionError, isCancelled, QueueFullError, withSite } from "./errors.js";
+import { callSite, DisposedError, fromNative, InvalidOptionError, isCancelled, QueueFullError, SdcppError, withSite } from "./errors.js";
 import { detectFamily, families, familyDefaults, maxSide, modelName } from "./families.js";
 import { Generation, progressEvent } from "./generation.js";
 import { readImages } from "./inputs.js";
@@ -162,7 +163,7 @@ export class Model implements AsyncDisposable {
 
   /**
    * Starts a run. Never throws: every failure rejects the run (and is thrown to who iterates it).
-   * It rejects with InvalidOptionError, GenerationError, EngineAssertionError, InsufficientMemoryError, DisposedError, QueueFullError, or the
+   * It rejects with InvalidOptionError, ModelFileError (for LoRAs and the upscaler of a hires fix), GenerationError, EngineAssertionError, InsufficientMemoryError, DisposedError, QueueFullError, or the
    * signal's reason.
    */
   generate(options: GenerateOptions): Generation {
@@ -182,16 +183,17 @@ export class Model implements AsyncDisposable {
       });
       this.#stopIfDisposed(); // an option's getter may have done it
       let pictures: NativeImages | undefined;
+      const extras = extrasOf(parameters);
       const read = async () => {
-        if (!images) return;
         try {
-          pictures = await readImages(images, parameters, { defaults, maxSide });
+          for (const extra of extras) await checkExtra(extra, { signal });
+          if (images) pictures = await readImages(images, parameters, { defaults, maxSide });
         } catch (error) {
-          throw error instanceof InvalidOptionError ? withSite(error, site) : error;
+          throw error instanceof SdcppError ? withSite(error as Error, site) : error;
         }
       };
       const before = this.#line;
-      waits = images !== undefined || before !== undefined;
+      waits = images !== undefined || extras.length > 0 || before !== undefined;
       return {
         parameters,
         signal,

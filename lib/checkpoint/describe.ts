@@ -40,7 +40,7 @@ function describeParts({ header, kind, parts }: Checkpoint): Record<string, Insp
   if (!header) return {};
   if (kind) return { [kind.id === "diffusers" ? "diffusion" : kind.id === "unknown" ? "other" : kind.id]: totals(header.tensors) };
   const described = parts.map((part) => {
-    const fault = findFault(part, header.format);
+    const fault = findFault(part, header);
     return [part.name, { ...totals([...part.tensors.values()]), ...(fault === undefined ? {} : { fault }) }];
   });
   return Object.fromEntries(described);

@@ -17,7 +17,7 @@ import { advice, remedies } from "./remedies.js";
 export function checkLoadable({ used, checkpoints, missing, ignored }: Assembly): void {
   for (const checkpoint of checkpoints) checkWhole(used.find((part) => part.checkpoint === checkpoint)?.option ?? "files", checkpoint);
   for (const { option, checkpoint, part } of used) {
-    const fault = checkpoint.header && findFault(part, checkpoint.header.format);
+    const fault = checkpoint.header && findFault(part, checkpoint.header);
     if (!fault) continue;
     const { location } = checkpoint;
     throw new ModelFileError(`${option}: ${location} cannot be used as ${partTitles[part.name]}: it ${fault}`, { file: location });
@@ -75,17 +75,6 @@ export function foreign(option: string, checkpoint: Checkpoint): SdcppError {
   return new UnsupportedModelError(
     `${option}: ${checkpoint.location} is ${article(whatIs(checkpoint))}, expected ${expected}${remedy ? `; ${remedy}` : ""}`,
   );
-}
-
-/**
- * Refuses what is certainly no ESRGAN network; whether the engine knows this one, it tells itself.
- * @throws ModelFileError
- */
-export function checkUpscaler(option: string, checkpoint: Checkpoint): void {
-  checkWhole(option, checkpoint);
-  const { location, kind, parts } = checkpoint;
-  if (parts.length === 0 && (!kind || kind.id === "upscaler" || kind.id === "unknown")) return;
-  throw new ModelFileError(`${option}: ${location} is ${article(whatIs(checkpoint))}, expected an ESRGAN network`, { file: location });
 }
 
 const remedyOf: Partial<Record<Kind["id"], string>> = {

@@ -4,6 +4,7 @@ import type { ModelFiles } from "../../lib/index.js";
 import { clipG, clipL, largeShaped, taesd3 } from "./checkpoints.js";
 import { type TensorSpec, writeSparseGguf } from "./gguf.js";
 import { mmdit } from "./layouts.js";
+import { rawGguf } from "./raw.js";
 import { writeSparseSafetensors } from "./safetensors.js";
 
 /** A model of which one file is defective, and what `loadModel` has to say about it. */
@@ -65,6 +66,9 @@ export async function makeDefects(folder: string): Promise<Defect[]> {
   add("huge count of tensors", await overwrite("tensors.gguf", [8, all]), /number of tensors is \d{20}/, { offset: 8 });
   add("huge count of metadata", await overwrite("metadata.gguf", [16, all]), /number of metadata entries is \d{20}/, { offset: 16 });
   add("huge length of a text", await overwrite("text.gguf", [24, all]), /length of metadata key 1 of 3 is \d{20}/, { offset: 24 });
+
+  await writeFile(file("zero.gguf"), rawGguf({ tensors: [{ name: "pos_embed", shape: [24, 0], type: 0, offset: 0 }], data: 32 }));
+  add("a dimension of zero", { diffusionModel: file("zero.gguf") }, /dimension 1 of "pos_embed" is 0/, { offset: 53 }); // ggml divides by it
 
   // The second tensor's offset, 8 bytes from the end of its entry, set to that of the first.
   const second = bytes.indexOf("x_embedder.proj.weight") + "x_embedder.proj.weight".length + 4 + 4 * 8 + 4;

@@ -24,6 +24,7 @@ const names = [
   "huge count of tensors",
   "huge count of metadata",
   "huge length of a text",
+  "a dimension of zero",
   "overlapping tensors",
   "missing tensor",
   "wrong shape",

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -8,6 +8,7 @@ import { describe as describeFile } from "../../lib/checkpoint/describe.js";
 import { type Metadata, type TensorSpec, writeSparseGguf } from "../helpers/gguf.js";
 import { clip, esrgan, mmdit, prefixed, t5, taesd3, vae } from "../helpers/layouts.js";
 import { kohya, pair, peft } from "../helpers/loras.js";
+import { rawGguf, rawSafetensors } from "../helpers/raw.js";
 import { type SparseOptions, writeSparseSafetensors } from "../helpers/safetensors.js";
 
 let folder: string;
@@ -255,6 +256,39 @@ describe("faults that the engine would trip over", () => {
       const { faults } = await inspect(tensors);
       if (message) assert.match(faults.join("; "), message);
       else assert.deepEqual(faults, []);
+    });
+  }
+
+  test("types that the engine cannot read or compute with", async () => {
+    const file = path.join(folder, "types.safetensors");
+    const tensors = (extra: object) => ({ ...Object.fromEntries(entries(taesd3())), ...extra });
+    const write = (header: object, bytes: number) => writeFile(file, rawSafetensors(header, bytes));
+    const bytes = 2 * taesd3().reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b), 0);
+    const odd = (dtype: string) => tensors({ note: { dtype, shape: [2], data_offsets: [bytes, bytes + 4] } });
+    await write(odd("F16"), bytes + 4);
+    assert.deepEqual((await read(file)).faults, []);
+    await write(odd("U16"), bytes + 4);
+    assert.match((await read(file)).faults.join(), /^has "note" of type u16, which the engine does not read$/);
+    const whole = (name: string) => ({ ...(tensors({}) as Record<string, object>)[name], dtype: "I32" });
+    await write(tensors({ "encoder.layers.14.bias": { ...whole("encoder.layers.14.bias"), shape: [8] } }), bytes);
+    assert.match((await read(file)).faults.join(), /of type i32, expected a float/);
+
+    const raw = taesd3().map(({ name, shape }) => ({ name, shape, bytes: 4 * shape.reduce((a, b) => a * b) }));
+    let offset = 0;
+    const placed = raw.map(({ bytes, ...spec }) => {
+      offset += Math.ceil(bytes / 32) * 32;
+      return { ...spec, type: spec.name === "decoder.layers.18.bias" ? 26 : 0, offset: offset - Math.ceil(bytes / 32) * 32 };
+    });
+    await writeFile(file, rawGguf({ tensors: placed, data: offset }));
+    assert.match((await read(file)).faults.join(), /^has "decoder.layers.18.bias" of type i32, expected a float or quantized type$/);
+  });
+
+  function entries(specs: TensorSpec[]) {
+    let end = 0;
+    return specs.map(({ name, shape }) => {
+      const begin = end;
+      end += 2 * shape.reduce((a, b) => a * b);
+      return [name, { dtype: "F16", shape: [...shape].reverse(), data_offsets: [begin, end] }] as const;
     });
   }
 

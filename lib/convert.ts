@@ -4,7 +4,7 @@ import path from "node:path";
 import { native } from "./binding.js";
 import { readCheckpoint } from "./checkpoint/checkpoint.js";
 import { assemble, labelled } from "./checkpoint/components.js";
-import { checkLoadable, checkWhole } from "./checkpoint/refusals.js";
+import { checkLoadable, checkLocal, checkWhole } from "./checkpoint/refusals.js";
 import { callSite, fromNative, InvalidOptionError, isCancelled, ModelFileError } from "./errors.js";
 import { progressEvent } from "./generation.js";
 import { checkConvertOptions } from "./options.js";
@@ -60,6 +60,7 @@ export async function convert(options: ConvertOptions): Promise<ConvertResult> {
 
 /** The input may be any model whose file is whole; the VAE has to be one. */
 async function checkInputs({ input, vae }: Pick<ConvertOptions, "input" | "vae">, signal?: AbortSignal): Promise<void> {
+  checkLocal("input", input);
   const checkpoint = await labelled("input", readCheckpoint(input, { signal }));
   checkWhole("input", checkpoint);
   if (!vae) return;

@@ -13,7 +13,7 @@ import type { Assembly } from "./checkpoint/assembler.js";
 import { assemble } from "./checkpoint/components.js";
 import { checkExtra, extrasOf } from "./checkpoint/extras.js";
 import { fingerprints } from "./checkpoint/fingerprint.js";
-import { checkLoadable } from "./checkpoint/refusals.js";
+import { checkLoadable, checkLocal } from "./checkpoint/refusals.js";
 import { deviceId } from "./devices.js";
 import { callSite, DisposedError, fromNative, InvalidOptionError, isCancelled, QueueFullError, SdcppError, withSite } from "./errors.js";
 import { detectFamily, families, familyDefaults, maxSide, modelName } from "./families.js";
@@ -83,6 +83,8 @@ async function assembleFiles({ files, found, preset, params, signal }: CheckedMo
   if (!preset && !found && Object.keys(files).length === 0) {
     throw new InvalidOptionError("", 'no diffusion model: give model (an all-in-one file), diffusionModel, files or preset: "demo"');
   }
+  for (const [option, file] of Object.entries(files)) checkLocal(option, file);
+  for (const file of found ?? []) checkLocal("files", file);
   const { taesdPreviewOnly } = params;
   const explicit = preset ? await presetFiles(files, taesdPreviewOnly, signal) : files;
   const assembly = await assemble({ explicit, found, taesdPreviewOnly }, { signal });

@@ -4,7 +4,7 @@ import { type Checkpoint, readCheckpoint, whatIs } from "./checkpoint.js";
 import { labelled } from "./components.js";
 import type { Kind } from "./kinds.js";
 import type { ReadOptions } from "./location.js";
-import { article, checkWhole } from "./refusals.js";
+import { article, checkLocal, checkWhole } from "./refusals.js";
 
 /** A file beside the model: a LoRA or an ESRGAN network. */
 export interface Extra {
@@ -29,6 +29,7 @@ const titles = { lora: "a LoRA", upscaler: "an ESRGAN network" } satisfies Parti
  * @throws ModelFileError, UnsupportedModelError for a file that is split, the signal's reason when it is aborted
  */
 export async function checkExtra({ option, file, kind: wanted }: Extra, options: ReadOptions = {}): Promise<void> {
+  checkLocal(option, file);
   const checkpoint: Checkpoint = await labelled(option, readCheckpoint(file, options));
   checkWhole(option, checkpoint);
   const { kind, parts } = checkpoint;

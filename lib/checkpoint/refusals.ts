@@ -26,9 +26,14 @@ export function checkLoadable({ used, checkpoints, missing, ignored }: Assembly)
   if (required) throw lack(required.part, ignored);
 }
 
-/** The engine reads files of this machine, each of them whole. */
-export function checkWhole(option: string, { location, header }: Checkpoint): void {
+/** The engine reads files of this machine alone. */
+export function checkLocal(option: string, location: string): void {
   if (isUrl(location)) throw new InvalidOptionError(option, `expected a file of this machine, received the URL ${location}; download it`);
+}
+
+/** The engine reads whole files alone. */
+export function checkWhole(option: string, { location, header }: Checkpoint): void {
+  checkLocal(option, location);
   if (!header || header.files.length === 1) return;
   const how = header.format === "gguf" ? " with `llama-gguf-split --merge`" : "";
   throw new UnsupportedModelError(`${option}: ${location} is split into ${header.files.length} files; join them${how} first`);

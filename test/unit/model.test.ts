@@ -199,6 +199,8 @@ describe("loadModel", () => {
     await assert.rejects(loadModel({ diffusionModel: "x" }), ModelFileError);
     await assert.rejects(loadModel({ preset: "demo", files: "x" }), invalid("files"));
     await assert.rejects(loadModel({ model: "does-not-exist.gguf" }), ModelFileError);
+    await assert.rejects(loadModel({ model: "https://127.0.0.1:1/x.gguf" }), invalid("model"));
+    await assert.rejects(loadModel({ files: ["a.gguf", "https://127.0.0.1:1/x.gguf"] }), invalid("files"));
   });
 
   it("rejects with the reason of a signal that is already aborted, before it looks at files", async () => {

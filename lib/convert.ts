@@ -64,6 +64,7 @@ async function checkInputs({ input, vae }: Pick<ConvertOptions, "input" | "vae">
   const checkpoint = await labelled("input", readCheckpoint(input, { signal }));
   checkWhole("input", checkpoint);
   if (!vae) return;
+  checkLocal("vae", vae);
   const assembly = await assemble({ explicit: { vae } }, { signal });
   checkLoadable({ ...assembly, missing: [] });
 }

@@ -61,9 +61,24 @@ export class InvalidOptionError extends TypeError {
   }
 }
 
+interface FileDetails extends ErrorDetails {
+  file?: string;
+  offset?: number;
+}
+
 /** A file that is missing, unreadable, truncated, malformed or of a foreign format. */
 export class ModelFileError extends SdcppError {
   readonly code = "ERR_MODEL_FILE";
+  /** Path or URL, where known. */
+  readonly file?: string;
+  /** The byte in the file where the fault is, where known. */
+  readonly offset?: number;
+
+  constructor(message: string, { file, offset, ...details }: FileDetails = {}) {
+    super(message, details);
+    this.file = file;
+    this.offset = offset;
+  }
 }
 
 /** No text encoder or no VAE. */

@@ -20,6 +20,7 @@ export {
 } from "./errors.js";
 export type { Generation } from "./generation.js";
 export { type EncodeOptions, Image, type ImageFormat } from "./image.js";
+export { inspectModel } from "./inspect.js";
 export { loadModel, type Model, type ModelMemory } from "./model.js";
 export { type ImageParameters, readParameters } from "./parameters.js";
 export { type FieldChange, type Reproduction, reproduce } from "./reproduce.js";

@@ -9,16 +9,28 @@ import {
   native,
 } from "./binding.js";
 import { demoFiles } from "./catalog/demo.js";
-import { checkFiles } from "./checkpoint/files.js";
+import type { Assembly } from "./checkpoint/assembler.js";
+import { assemble } from "./checkpoint/components.js";
+import { checkExtra, extrasOf } from "./checkpoint/extras.js";
 import { fingerprints } from "./checkpoint/fingerprint.js";
+import { checkLoadable, checkLocal } from "./checkpoint/refusals.js";
 import { deviceId } from "./devices.js";
-import { callSite, DisposedError, fromNative, InvalidOptionError, isCancelled, QueueFullError, withSite } from "./errors.js";
+import { callSite, DisposedError, fromNative, InvalidOptionError, isCancelled, QueueFullError, SdcppError, withSite } from "./errors.js";
 import { detectFamily, families, familyDefaults, maxSide, modelName } from "./families.js";
 import { Generation, progressEvent } from "./generation.js";
 import { readImages } from "./inputs.js";
 import { type CheckedModelOptions, checkCountTokens, checkGenerateOptions, checkModelOptions, nativeParams } from "./options.js";
 import { type ModelText, writeParameters } from "./parameters.js";
-import type { CountTokensOptions, GenerateOptions, ModelFiles, ModelInfo, ModelOptions, PreviewMode, TokenCounts } from "./types.js";
+import type {
+  CountTokensOptions,
+  Family,
+  GenerateOptions,
+  ModelFiles,
+  ModelInfo,
+  ModelOptions,
+  PreviewMode,
+  TokenCounts,
+} from "./types.js";
 
 /** Bytes of the weights in memory. */
 export interface ModelMemory {
@@ -43,13 +55,14 @@ export async function loadModel(options: ModelOptions): Promise<Model> {
     if (signal?.aborted) throw signal.reason;
   };
   stopIfAborted();
-  const files = await resolveFiles(checked);
-  await checkFiles(files);
+  const assembly = await assembleFiles(checked);
+  const { files } = assembly;
   stopIfAborted();
 
   let cancel: (() => void) | undefined;
   try {
-    const flashAttention = checked.params.flashAttention ?? checked.preset !== "demo"; // slower with the demo's tiny heads
+    const family = checked.family ?? familyOf(assembly);
+    const flashAttention = checked.params.flashAttention ?? family !== "demo"; // slower with the demo's tiny heads
     const job = native().load({ ...files, ...checked.params, flashAttention }, (event) => report(event, checked));
     cancel = () => job.cancel();
     signal?.addEventListener("abort", cancel, { once: true });
@@ -57,7 +70,7 @@ export async function loadModel(options: ModelOptions): Promise<Model> {
     const engine = native().engine.commit.slice(0, 8);
     if (signal?.aborted) await model.dispose();
     stopIfAborted();
-    return new Model(model, { ...describeModel(model.info, files, checked), fingerprints: prints, engine }, checked);
+    return new Model(model, { ...describeModel(model.info, files, family, checked), fingerprints: prints, engine }, checked);
   } catch (error) {
     throw signal?.aborted && isCancelled(error) ? signal.reason : fromNative(error, site);
   } finally {
@@ -65,11 +78,29 @@ export async function loadModel(options: ModelOptions): Promise<Model> {
   }
 }
 
+/** Which file is which: of the preset, of those given by their options, and of those in `files`. Fails when they make no whole model. */
+async function assembleFiles({ files, found, preset, params, signal }: CheckedModelOptions): Promise<Assembly> {
+  if (!preset && !found && Object.keys(files).length === 0) {
+    throw new InvalidOptionError("", 'no diffusion model: give model (an all-in-one file), diffusionModel, files or preset: "demo"');
+  }
+  for (const [option, file] of Object.entries(files)) checkLocal(option, file);
+  for (const file of found ?? []) checkLocal("files", file);
+  const { taesdPreviewOnly } = params;
+  const explicit = preset ? await presetFiles(files, taesdPreviewOnly, signal) : files;
+  const assembly = await assemble({ explicit, found, taesdPreviewOnly }, { signal });
+  checkLoadable(assembly);
+  return assembly;
+}
+
 /** A preset's files, and the given ones in their place. */
-async function resolveFiles({ files, preset, params, signal }: CheckedModelOptions): Promise<ModelFiles> {
-  if (!preset) return files;
+async function presetFiles(files: ModelFiles, taesdPreviewOnly?: boolean, signal?: AbortSignal): Promise<ModelFiles> {
   const { taesd, ...demo } = await demoFiles({ signal });
-  return { ...demo, ...(files.vae && !params.taesdPreviewOnly ? {} : { taesd }), ...files }; // the engine prefers a TAESD to a VAE
+  return { ...demo, ...(files.vae && !taesdPreviewOnly ? {} : { taesd }), ...files }; // the engine prefers a TAESD to a VAE
+}
+
+/** What the diffusion model's tensors show; undefined for a pickle. */
+function familyOf({ used }: Assembly): Family | undefined {
+  return used.find(({ part }) => part.name === "diffusion")?.checkpoint.family;
 }
 
 function report(event: NativeEvent, { onProgress, onLog }: Pick<CheckedModelOptions, "onProgress" | "onLog">): void {
@@ -83,9 +114,14 @@ function report(event: NativeEvent, { onProgress, onLog }: Pick<CheckedModelOpti
 
 type Description = Omit<ModelInfo, "fingerprints" | "engine">;
 
-function describeModel(native: NativeModelInfo, files: ModelFiles, { preset, family: given }: CheckedModelOptions): Description {
+function describeModel(
+  native: NativeModelInfo,
+  files: ModelFiles,
+  known: Family | undefined,
+  { preset }: Pick<CheckedModelOptions, "preset">,
+): Description {
   const mainFile = files.diffusionModel ?? files.model ?? "";
-  const family = given ?? (preset === "demo" ? "demo" : detectFamily(native, mainFile));
+  const family = known ?? detectFamily(native, mainFile);
   const side = maxSide(native.positions);
   const { diffusion, textEncoders, vae } = native.devices;
   return {
@@ -129,7 +165,7 @@ export class Model implements AsyncDisposable {
 
   /**
    * Starts a run. Never throws: every failure rejects the run (and is thrown to who iterates it).
-   * It rejects with InvalidOptionError, GenerationError, EngineAssertionError, InsufficientMemoryError, DisposedError, QueueFullError, or the
+   * It rejects with InvalidOptionError, ModelFileError (for LoRAs and the upscaler of a hires fix), GenerationError, EngineAssertionError, InsufficientMemoryError, DisposedError, QueueFullError, or the
    * signal's reason.
    */
   generate(options: GenerateOptions): Generation {
@@ -149,16 +185,17 @@ export class Model implements AsyncDisposable {
       });
       this.#stopIfDisposed(); // an option's getter may have done it
       let pictures: NativeImages | undefined;
+      const extras = extrasOf(parameters);
       const read = async () => {
-        if (!images) return;
         try {
-          pictures = await readImages(images, parameters, { defaults, maxSide });
+          for (const extra of extras) await checkExtra(extra, { signal });
+          if (images) pictures = await readImages(images, parameters, { defaults, maxSide });
         } catch (error) {
-          throw error instanceof InvalidOptionError ? withSite(error, site) : error;
+          throw error instanceof SdcppError ? withSite(error as Error, site) : error;
         }
       };
       const before = this.#line;
-      waits = images !== undefined || before !== undefined;
+      waits = images !== undefined || extras.length > 0 || before !== undefined;
       return {
         parameters,
         signal,

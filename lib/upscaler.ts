@@ -1,7 +1,7 @@
 import sharp from "sharp";
 import { type NativeEvent, type NativeJob, type NativeUpscaler, native } from "./binding.js";
 import { checkOptions, checkValue } from "./check.js";
-import { sniff } from "./checkpoint/files.js";
+import { checkExtra } from "./checkpoint/extras.js";
 import { deviceId } from "./devices.js";
 import { callSite, DisposedError, fromNative, InvalidOptionError, isCancelled } from "./errors.js";
 import { progressEvent } from "./generation.js";
@@ -60,7 +60,7 @@ export async function loadUpscaler(options: UpscalerOptions): Promise<Upscaler> 
   const checked = checkOptions(upscalerOptions, options) as unknown as UpscalerOptions & { backend: string };
   const { signal, onProgress, onLog, model, threads, tileSize } = checked;
   signal?.throwIfAborted();
-  await sniff("model", model);
+  await checkExtra({ option: "model", file: model, kind: "upscaler" }, { signal });
   const backend = backendSpec(checked.backend);
   const params = { model, tileSize, ...(threads ? { threads } : {}), ...(backend ? { backend } : {}) };
   const loaded = await finish(() => native().loadUpscaler(params, (event) => report(event, onProgress, onLog)), signal, site);

@@ -7,6 +7,7 @@ import { generateOptions, modelOptions, upscaleOptions, upscalerOptions } from "
 import { convert } from "./commands/convert.js";
 import { devices } from "./commands/devices.js";
 import { generate } from "./commands/generate.js";
+import { inspect } from "./commands/inspect.js";
 import { reproduce } from "./commands/reproduce.js";
 import { upscale } from "./commands/upscale.js";
 import { flagName, flagsOf } from "./flags.js";
@@ -28,6 +29,7 @@ async function main(): Promise<void> {
       "dot-notation": false,
     })
     .command(generate)
+    .command(inspect)
     .command(devices)
     .command(convert)
     .command(reproduce)

@@ -38,8 +38,11 @@ export const fileOptions: OptionTable = {
   taesd: { ...file, description: "TAESD3, a tiny and fast replacement of the VAE" },
 };
 
+const someFiles = { kind: "list", of: { ...file, description: "File or folder" }, min: 1, max: 1000, orItem: true } as const;
+
 export const modelOptions: OptionTable = {
   ...fileOptions,
+  files: { ...someFiles, description: "Files or folders of the model, in any order: which is which shows in their tensors" },
   preset: { kind: "enum", values: presets, description: "A model known by name instead of by files" },
   family: { kind: "enum", values: Object.keys(families), defaultText: "read from the file", description: "Family whose defaults apply" },
   backend: { ...backend, default: "auto", description: "Where to compute: auto, cpu, gpu, metal, cuda:0, vulkan:1" },
@@ -84,6 +87,15 @@ export const modelOptions: OptionTable = {
   signal: { kind: "signal", description: "Stops the load" },
   onProgress: { kind: "callback", description: "Called as the weights come in" },
   onLog: { kind: "callback", description: "Called with each line the engine logs" },
+};
+
+export const inspectSource: Option = { ...someFiles, description: "Files, folders or https URLs" };
+
+export const inspectOptions: OptionTable = {
+  sha256: { kind: "boolean", default: false, description: "Also read the whole files for their SHA-256" },
+  token: { kind: "string", maxBytes: 4096, filled: true, codeOnly: true, description: "Sent to the host of a URL" },
+  signal: { kind: "signal", description: "Stops the work" },
+  onProgress: { kind: "callback", description: "Called as files are read for their SHA-256" },
 };
 
 export const convertOptions: OptionTable = {

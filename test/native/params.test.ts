@@ -118,7 +118,7 @@ test("every model option reaches the engine's struct", () => {
   const received = values(native().describe("model", { ...checked.files, ...checked.params }));
   const nested = Object.fromEntries(Object.entries(offload).map(([part, value]) => [`offload.${part}`, value]));
   assert.deepEqual(received, { ...files, ...options, ...nested, weightType: "q4_K", backend: "cuda1,te=cpu,vae=vulkan0" });
-  const handled = ["preset", "family", "placement", "loraDir", "maxQueue", "signal", "onProgress", "onLog"]; // by TypeScript alone
+  const handled = ["files", "preset", "family", "placement", "loraDir", "maxQueue", "signal", "onProgress", "onLog"]; // by TypeScript alone
   const reaching = Object.keys(modelOptions).filter((name) => !handled.includes(name));
   const firstParts = new Set(Object.keys(received).map((name) => name.split(".")[0]));
   assert.deepEqual(reaching.sort(), [...firstParts].sort());

@@ -6,6 +6,7 @@ import {
   Image,
   type ImageInput,
   InvalidOptionError,
+  inspectModel,
   listDevices,
   loadModel,
   type Model,
@@ -27,6 +28,11 @@ export async function usage(): Promise<void> {
   const tokens: number | undefined = (await model.countTokens("a", { t5Prompt: "b" })).t5xxl?.tokens;
   void tokens;
   const side: number = model.info.maxSide;
+  await loadModel({ files: ["a.gguf", "folder"], vae: "b.gguf" });
+  await loadModel({ files: "folder" });
+  const { files, options, loadable, missing } = await inspectModel(["a.gguf"], { sha256: true, onProgress: ({ bytes }) => bytes });
+  if (!loadable) void missing.map(({ file, repository }) => `${repository}/${file}`);
+  else await loadModel({ ...options, threads: files[0]?.layout === "all-in-one" ? 1 : 2 });
   const run = model.generate({ prompt: "a", seed: 7n, width: side, skipLayerGuidance: { layers: [7] }, sigmas: [1, 0] });
   model.generate({ prompt: "a", seed: 7, skipLayerGuidance: true });
   const raw: RawImage = { data: new Uint8ClampedArray(3), width: 1, height: 1, channels: 3 };

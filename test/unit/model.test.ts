@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it, mock } from "node:test";
 import type { Sharp } from "sharp";
 import type { NativeEvent, NativeGenerateParams, NativeModel, NativeTimings } from "../../lib/binding.js";
-import { DisposedError, InvalidOptionError, MissingComponentError, ModelFileError } from "../../lib/errors.js";
+import { DisposedError, InvalidOptionError, ModelFileError } from "../../lib/errors.js";
 import { familyDefaults } from "../../lib/families.js";
 import { loadModel, Model } from "../../lib/model.js";
 import { readParameters } from "../../lib/parameters.js";
@@ -196,8 +196,11 @@ describe("loadModel", () => {
     await assert.rejects(loadModel({ thread: 1 } as never), invalid("thread"));
     await assert.rejects(loadModel({ preset: "nope" }), invalid("preset"));
     await assert.rejects(loadModel({}), invalid(""));
-    await assert.rejects(loadModel({ diffusionModel: "x" }), MissingComponentError);
+    await assert.rejects(loadModel({ diffusionModel: "x" }), ModelFileError);
+    await assert.rejects(loadModel({ preset: "demo", files: "x" }), invalid("files"));
     await assert.rejects(loadModel({ model: "does-not-exist.gguf" }), ModelFileError);
+    await assert.rejects(loadModel({ model: "https://127.0.0.1:1/x.gguf" }), invalid("model"));
+    await assert.rejects(loadModel({ files: ["a.gguf", "https://127.0.0.1:1/x.gguf"] }), invalid("files"));
   });
 
   it("rejects with the reason of a signal that is already aborted, before it looks at files", async () => {

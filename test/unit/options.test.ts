@@ -333,6 +333,7 @@ describe("model options", () => {
       name,
       ["", "a\0b", 7, null],
     ]),
+    ["files", ["", [], 7, null]],
     ["preset", ["demos", 1]],
     ["family", ["sd3.5-huge", 1]],
     ["offload", ["disk", true, null]],
@@ -367,6 +368,15 @@ describe("model options", () => {
     rejects(() => checkModelOptions({ placement: { vae: "gpu0" } }), "placement.vae", 'one device as "cuda:0"', 'received "gpu0"');
     rejects(() => checkModelOptions({ placement: { textencoder: "cpu" } }), "placement.textencoder", "did you mean textEncoders?");
     rejects(() => checkModelOptions({ preset: "demos" }), "preset", 'one of "demo"', "did you mean demo?");
+  });
+
+  it("takes one file or folder, or several, to look for parts in", () => {
+    assert.deepEqual(checkModelOptions({ files: "models" }).found, ["models"]);
+    assert.deepEqual(checkModelOptions({ files: ["a", "b"], vae: "c" }).found, ["a", "b"]);
+    assert.deepEqual(checkModelOptions({ files: ["a", "b"], vae: "c" }).files, { vae: "c" });
+    rejects(() => checkModelOptions({ files: ["a", 7] }), "files[1]", "expected a non-empty string", "received 7");
+    rejects(() => checkModelOptions({ files: 7 }), "files", "or an array of 1 to 1000 items");
+    rejects(() => checkModelOptions({ files: "a", preset: "demo" }), "files", "no preset beside it");
   });
 
   it("writes the engine's backend syntax", () => {

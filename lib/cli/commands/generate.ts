@@ -36,7 +36,10 @@ export const generate: CommandModule<object, Arguments> = {
     yargs
       .positional("prompt", { type: "string", describe: generateOptions.prompt?.description })
       .options(yargsOptions(modelFlags, "Model:"))
-      .option("model", { describe: `All-in-one file, or a model by name: ${presets.join(", ")}`, defaultDescription: "demo" })
+      .option("model", {
+        describe: `All-in-one file, folder with the files, or a model by name: ${presets.join(", ")}`,
+        defaultDescription: "demo",
+      })
       .options(yargsOptions(runFlags, "Picture:"))
       .options({
         output: {
@@ -99,8 +102,8 @@ async function draw(argv: Arguments, run: GenerateOptions, output: Target, signa
 /** `--model` takes a preset's name or a file; without any model the demo draws. */
 function chooseModel(argv: Arguments): ModelOptions {
   const { model, ...options } = readFlags(modelFlags, argv) as ModelOptions;
-  if (model === undefined && options.diffusionModel === undefined) {
-    if (!argv.quiet) process.stderr.write("No --model or --diffusion-model given: drawing with the small demo model.\n");
+  if (model === undefined && options.diffusionModel === undefined && options.files === undefined) {
+    if (!argv.quiet) process.stderr.write("No --model, --diffusion-model or --files given: drawing with the small demo model.\n");
     return { ...options, preset: "demo" };
   }
   return model !== undefined && presets.includes(model) ? { ...options, preset: model } : { ...options, model };

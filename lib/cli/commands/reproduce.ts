@@ -29,7 +29,7 @@ export const reproduce: CommandModule<object, Arguments> = {
       .positional("image", { type: "string", describe: "Picture with its parameters inside; without loss, as a PNG" })
       .options(yargsOptions(modelFlags, "Model:"))
       .option("model", {
-        describe: `All-in-one file, or a model by name: ${presets.join(", ")}`,
+        describe: `All-in-one file, folder with the files, or a model by name: ${presets.join(", ")}`,
         defaultDescription: "the picture's preset",
       })
       .options({
@@ -71,9 +71,9 @@ async function run(argv: Arguments, signal: AbortSignal): Promise<boolean> {
 function chooseModel(given: Record<string, unknown>, drawn: ImageParameters): ModelOptions {
   const { rng, weightType, flashAttention } = drawn;
   const then = Object.fromEntries(Object.entries({ rng, weightType, flashAttention }).filter(([, value]) => value !== undefined));
-  const { model = given.diffusionModel === undefined ? drawn.model : undefined, ...others } = given;
+  const { model = given.diffusionModel === undefined && given.files === undefined ? drawn.model : undefined, ...others } = given;
   if (model !== undefined && presets.includes(model as string)) return { ...then, ...others, preset: model as string };
-  if (given.model === undefined && given.diffusionModel === undefined) {
+  if (given.model === undefined && given.diffusionModel === undefined && given.files === undefined) {
     const name = drawn.model === undefined ? "a model that its text does not name" : `"${drawn.model}"`;
     throw new InvalidOptionError("model", `the picture was made with ${name}; give its files by the flags of sdcpp generate`);
   }

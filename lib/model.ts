@@ -8,7 +8,7 @@ import {
   type NativeTimings,
   native,
 } from "./binding.js";
-import { demoFiles } from "./catalog/demo.js";
+import { openPreset } from "./catalog/presets.js";
 import { checkFiles } from "./checkpoint/files.js";
 import { fingerprints } from "./checkpoint/fingerprint.js";
 import { deviceId } from "./devices.js";
@@ -18,7 +18,16 @@ import { Generation, progressEvent } from "./generation.js";
 import { readImages } from "./inputs.js";
 import { type CheckedModelOptions, checkCountTokens, checkGenerateOptions, checkModelOptions, nativeParams } from "./options.js";
 import { type ModelText, writeParameters } from "./parameters.js";
-import type { CountTokensOptions, GenerateOptions, ModelFiles, ModelInfo, ModelOptions, PreviewMode, TokenCounts } from "./types.js";
+import type {
+  CountTokensOptions,
+  Family,
+  GenerateOptions,
+  ModelFiles,
+  ModelInfo,
+  ModelOptions,
+  PreviewMode,
+  TokenCounts,
+} from "./types.js";
 
 /** Bytes of the weights in memory. */
 export interface ModelMemory {
@@ -30,7 +39,7 @@ export interface ModelMemory {
 /**
  * Loads a model. When the promise resolves, all weights are in memory.
  * @throws InvalidOptionError for a wrong option
- * @throws ModelFileError, MissingComponentError, UnsupportedModelError for files that cannot be used
+ * @throws ModelFileError, MissingComponentError, UnsupportedModelError for files that cannot be used, and for a preset that was not pulled
  * @throws InsufficientMemoryError when the model does not fit the device
  * @throws NoBinaryError when there is no native build for this platform
  * @throws the signal's reason when it is aborted
@@ -43,7 +52,8 @@ export async function loadModel(options: ModelOptions): Promise<Model> {
     if (signal?.aborted) throw signal.reason;
   };
   stopIfAborted();
-  const files = await resolveFiles(checked);
+  const chosen = await resolveFiles(checked);
+  const { files } = chosen;
   await checkFiles(files);
   stopIfAborted();
 
@@ -57,7 +67,7 @@ export async function loadModel(options: ModelOptions): Promise<Model> {
     const engine = native().engine.commit.slice(0, 8);
     if (signal?.aborted) await model.dispose();
     stopIfAborted();
-    return new Model(model, { ...describeModel(model.info, files, checked), fingerprints: prints, engine }, checked);
+    return new Model(model, { ...describeModel(model.info, chosen), fingerprints: prints, engine }, checked);
   } catch (error) {
     throw signal?.aborted && isCancelled(error) ? signal.reason : fromNative(error, site);
   } finally {
@@ -65,11 +75,19 @@ export async function loadModel(options: ModelOptions): Promise<Model> {
   }
 }
 
-/** A preset's files, and the given ones in their place. */
-async function resolveFiles({ files, preset, params, signal }: CheckedModelOptions): Promise<ModelFiles> {
-  if (!preset) return files;
-  const { taesd, ...demo } = await demoFiles({ signal });
-  return { ...demo, ...(files.vae && !params.taesdPreviewOnly ? {} : { taesd }), ...files }; // the engine prefers a TAESD to a VAE
+/** Files, and what is known of them before they are read. */
+interface ChosenFiles {
+  files: ModelFiles;
+  name?: string;
+  family?: Family;
+}
+
+/** A preset's files, and the given ones in their place. The preset names the model unless its diffusion model was replaced. */
+async function resolveFiles({ files: given, preset, family, params, signal }: CheckedModelOptions): Promise<ChosenFiles> {
+  if (!preset) return { files: given, family };
+  const known = await openPreset(preset, given, { previewOnly: params.taesdPreviewOnly, signal });
+  if (given.diffusionModel || given.model) return { files: known.files, family };
+  return { ...known, family: family ?? known.family };
 }
 
 function report(event: NativeEvent, { onProgress, onLog }: Pick<CheckedModelOptions, "onProgress" | "onLog">): void {
@@ -83,9 +101,9 @@ function report(event: NativeEvent, { onProgress, onLog }: Pick<CheckedModelOpti
 
 type Description = Omit<ModelInfo, "fingerprints" | "engine">;
 
-function describeModel(native: NativeModelInfo, files: ModelFiles, { preset, family: given }: CheckedModelOptions): Description {
+function describeModel(native: NativeModelInfo, { files, name, family: known }: ChosenFiles): Description {
   const mainFile = files.diffusionModel ?? files.model ?? "";
-  const family = given ?? (preset === "demo" ? "demo" : detectFamily(native, mainFile));
+  const family = known ?? detectFamily(native, mainFile);
   const side = maxSide(native.positions);
   const { diffusion, textEncoders, vae } = native.devices;
   return {
@@ -96,7 +114,7 @@ function describeModel(native: NativeModelInfo, files: ModelFiles, { preset, fam
     maxSide: side,
     devices: { diffusion: deviceId(diffusion), textEncoders: deviceId(textEncoders), vae: deviceId(vae) },
     license: families[family].license,
-    name: preset ?? modelName(mainFile),
+    name: name ?? modelName(mainFile),
     files,
   };
 }

@@ -7,6 +7,8 @@ import { generateOptions, modelOptions, upscaleOptions, upscalerOptions } from "
 import { convert } from "./commands/convert.js";
 import { devices } from "./commands/devices.js";
 import { generate } from "./commands/generate.js";
+import { models } from "./commands/models.js";
+import { pull } from "./commands/pull.js";
 import { reproduce } from "./commands/reproduce.js";
 import { upscale } from "./commands/upscale.js";
 import { flagName, flagsOf } from "./flags.js";
@@ -28,6 +30,8 @@ async function main(): Promise<void> {
       "dot-notation": false,
     })
     .command(generate)
+    .command(pull)
+    .command(models)
     .command(devices)
     .command(convert)
     .command(reproduce)

@@ -27,7 +27,7 @@ export function checkModelOptions(options: unknown): CheckedModelOptions {
   if (offload) checkOffload(offload);
   const { loraDir } = checked;
   const loraApplyMode = applyMode(checked.loraApplyMode as string, mmap as boolean);
-  if (taesdPreviewOnly && !checked.taesd && !preset) {
+  if (taesdPreviewOnly && !checked.taesd && preset !== "demo") {
     throw new InvalidOptionError("taesdPreviewOnly", "expected taesd beside it, the file that makes the previews");
   }
   const files = Object.fromEntries(Object.keys(fileOptions).flatMap((name) => (checked[name] ? [[name, checked[name]]] : [])));

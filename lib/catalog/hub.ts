@@ -2,6 +2,7 @@ import { getProxyForUrl } from "proxy-from-env";
 import type { Dispatcher } from "undici";
 import { ChecksumError, DownloadError, InvalidOptionError } from "../errors.js";
 import type { CatalogFile } from "./catalog.js";
+import { receive } from "./receive.js";
 import { type PullSettings, TransientError } from "./retry.js";
 
 /** What the hub says of a file, whatever server delivers it. */
@@ -16,7 +17,9 @@ export interface Answer extends HubReport {
   /** A strong entity tag: the same tag is the same content, byte by byte. */
   etag?: string;
   headers: Record<string, string | undefined>;
-  body: Dispatcher.ResponseData["body"];
+  chunks: AsyncGenerator<Buffer, void>;
+  /** Ends the connection if the body has not come to its end. */
+  end(): void;
 }
 
 /** Where an unfinished file goes on, and how to know that it still is the same file. */
@@ -78,12 +81,12 @@ export class Hub {
       if (range?.sha256 && known.sha256 && range.sha256 !== known.sha256) {
         range = undefined;
         if (answer.status === 206) {
-          await discard(answer);
+          answer.end();
           continue; // the same address once more, for the whole of the new file
         }
       } else if (range?.sha256 && known.sha256) range = { ...range, etag: undefined }; // a tag of one delivering server may mean nothing to another
       if (!isRedirect(answer)) return { ...answer, ...known };
-      await discard(answer);
+      answer.end();
       url = this.#target(answer.headers.location, url);
     }
     throw new DownloadError(`${this.url(file)} redirects more than ${maxRedirects} times.`);
@@ -126,8 +129,8 @@ export class Hub {
       const plain = Object.entries(answer.headers).map(([name, value]) => [name, Array.isArray(value) ? value[0] : value]);
       const known: Record<string, string | undefined> = Object.fromEntries(plain);
       const etag = known.etag?.startsWith('"') ? known.etag : undefined;
-      answer.body.on("error", () => undefined); // who reads it hears of it; who has turned away does not care
-      return { status: answer.statusCode, headers: known, etag, body: answer.body };
+      const { statusCode, body } = answer;
+      return { status: statusCode, headers: known, etag, chunks: receive(body), end: () => body.destroy() };
     } catch (error) {
       signal.throwIfAborted();
       throw networkError(url, error);
@@ -154,11 +157,6 @@ export class Hub {
     if (!safe) throw new DownloadError(`${from.origin} redirects to ${target.origin}, which is not encrypted; only https is followed.`);
     return target;
   }
-}
-
-/** Reads a short body to its end, so that the connection can be used again; ends the connection of a long one. */
-async function discard({ body }: Answer): Promise<void> {
-  await body.dump({ limit: 65_536 }).catch(() => undefined);
 }
 
 function isRedirect({ status }: Answer): boolean {

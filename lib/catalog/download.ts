@@ -6,7 +6,7 @@ import { type Answer, type Hub, networkError } from "./hub.js";
 import { withLock } from "./lock.js";
 import { hashFile, Part, type Reading } from "./part.js";
 import { type PullSettings, pauseAfter, retryAfter, TransientError } from "./retry.js";
-import { type PartRecord, sizeOf, storedFile, storedPath, writePulledRecord } from "./store.js";
+import { hasPart, type PartRecord, removePart, sizeOf, storedFile, storedPath, writePulledRecord } from "./store.js";
 import type { Tracker } from "./tracker.js";
 
 export interface DownloadContext {
@@ -27,12 +27,20 @@ const maxTextBytes = 1 << 20;
  */
 export async function downloadFile(file: CatalogFile, context: DownloadContext): Promise<number> {
   const { tracker, signal, settings } = context;
-  const onWait = () => tracker.file(file, "waiting");
-  return withLock(storedPath(file), { signal, onWait, patience: settings.lockPatience }, async () => {
+  const target = storedPath(file);
+  const isPresent = async () => {
     const { state, bytes } = await storedFile(file);
-    if (state !== "complete") return new Download(file, context).run();
+    if (state !== "complete") return false;
     tracker.set(file, { bytes, size: bytes });
     tracker.file(file, "present");
+    return true;
+  };
+  // Without a lock, so that a folder that cannot be written will do.
+  if (!(await hasPart(target)) && (await isPresent())) return 0;
+  const onWait = () => tracker.file(file, "waiting");
+  return withLock(target, { signal, onWait, patience: settings.lockPatience }, async () => {
+    if (!(await isPresent())) return new Download(file, context).run();
+    await removePart(target); // left by a process that was killed after the last step but one
     return 0;
   });
 }

@@ -88,11 +88,15 @@ export async function writeNotices(files: CatalogFile[], text: string): Promise<
   for (const repo of new Set(files.map((file) => file.repo))) {
     const folder = repositoryFolder(repo);
     const known = filesOfRepository(repo);
-    await writeAtomically(path.join(folder, "NOTICE"), notice(repo, known));
+    await writeIfOther(path.join(folder, "NOTICE"), notice(repo, known));
     const copy = path.join(folder, path.basename(text));
     const needed = known.some(({ license }) => licenses[license].notice);
     if (needed && (await sizeOf(copy)) === undefined) await writeAtomically(copy, await readFile(text, "utf8"));
   }
+}
+
+async function writeIfOther(file: string, text: string): Promise<void> {
+  if ((await readFile(file, "utf8").catch(() => undefined)) !== text) await writeAtomically(file, text);
 }
 
 function notice(repo: string, files: CatalogFile[]): string {

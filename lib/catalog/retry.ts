@@ -38,7 +38,7 @@ export class TransientError extends Error {
 export function retryAfter(header: string | undefined, now = Date.now()): number | undefined {
   if (!header) return undefined;
   if (/^\d{1,9}$/.test(header.trim())) return Number(header) * 1000;
-  const date = Date.parse(header);
+  const date = header.endsWith("GMT") ? Date.parse(header) : Number.NaN; // else Date.parse finds a year in anything
   return Number.isNaN(date) ? undefined : Math.max(0, date - now);
 }
 

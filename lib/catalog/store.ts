@@ -37,6 +37,7 @@ export interface StoredFile {
 
 export const partPath = (file: string) => `${file}.part`;
 const recordPath = (file: string) => `${file}.pulled.json`;
+const temporaryPath = (file: string, unique?: Buffer) => `${file}${unique ? `.${unique.toString("hex")}` : ""}.tmp`;
 const partRecordPath = (file: string) => `${file}.part.json`;
 
 /** Folder of the pulled models; below it a folder for each repository, so that models share their parts. */
@@ -75,8 +76,9 @@ export function readPulledRecord(file: string): Promise<PulledRecord | undefined
   return readRecord<PulledRecord>(recordPath(file));
 }
 
+/** Whoever writes records holds the file's lock. */
 export function writePulledRecord(file: string, record: PulledRecord): Promise<void> {
-  return writeAtomically(recordPath(file), `${JSON.stringify(record, undefined, 2)}\n`);
+  return writeAtomically(recordPath(file), `${JSON.stringify(record, undefined, 2)}\n`, temporaryPath(recordPath(file)));
 }
 
 export function readPartRecord(file: string): Promise<PartRecord | undefined> {
@@ -84,11 +86,16 @@ export function readPartRecord(file: string): Promise<PartRecord | undefined> {
 }
 
 export function writePartRecord(file: string, record: PartRecord): Promise<void> {
-  return writeAtomically(partRecordPath(file), JSON.stringify(record));
+  return writeAtomically(partRecordPath(file), JSON.stringify(record), temporaryPath(partRecordPath(file)));
+}
+
+export async function hasPart(file: string): Promise<boolean> {
+  return (await sizeOf(partPath(file))) !== undefined || (await sizeOf(partRecordPath(file))) !== undefined;
 }
 
 export async function removePart(file: string): Promise<void> {
-  await inStore(file, Promise.all([rm(partPath(file), { force: true }), rm(partRecordPath(file), { force: true })]));
+  const parts = [partPath(file), partRecordPath(file), temporaryPath(partRecordPath(file))];
+  await inStore(file, Promise.all(parts.map((part) => rm(part, { force: true }))));
 }
 
 /** A record that is missing or damaged says nothing. */
@@ -101,12 +108,11 @@ async function readRecord<T>(file: string): Promise<T | undefined> {
   }
 }
 
-/** The old content or the new one, also after a loss of power. */
-export async function writeAtomically(file: string, text: string): Promise<void> {
-  const temporary = `${file}.${randomBytes(6).toString("hex")}.tmp`;
+/** The old content or the new one, also after a loss of power. By default two processes may write the same file at once. */
+export async function writeAtomically(file: string, text: string, temporary = temporaryPath(file, randomBytes(6))): Promise<void> {
   try {
     await inStore(file, mkdir(path.dirname(file), { recursive: true }));
-    const handle = await inStore(file, open(temporary, "wx"));
+    const handle = await inStore(file, open(temporary, "w"));
     try {
       await inStore(file, handle.writeFile(text));
       await inStore(file, handle.sync());

@@ -56,7 +56,7 @@ function report(error: unknown): number {
   }
   if (error instanceof InvalidOptionError) {
     const flag = flagName(error.path);
-    print(`${flag && flag !== "prompt" ? `--${flag}: ` : error.path && `${error.path}: `}${error.detail}`);
+    print(`${flag && flag !== "prompt" && flag !== "id" ? `--${flag}: ` : error.path && `${error.path}: `}${error.detail}`);
     return exit.usage;
   }
   if (error instanceof UsageError || (error instanceof Error && error.name === "YError")) {

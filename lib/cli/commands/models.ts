@@ -32,5 +32,5 @@ function onDisk({ state, bytesOnDisk }: ListedModel): string {
 }
 
 function remarks({ aliases, gated }: ListedModel): string {
-  return [...aliases.map((alias) => `= ${alias}`), ...(gated ? ["needs HF_TOKEN"] : [])].join(", ");
+  return [...aliases.map((alias) => alias), ...(gated ? ["needs HF_TOKEN"] : [])].join(", ");
 }

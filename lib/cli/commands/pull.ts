@@ -36,7 +36,8 @@ export const pull: CommandModule<object, Arguments> = {
 
 async function run({ id, json, quiet, ...argv }: Arguments, signal: AbortSignal): Promise<void> {
   const options = readFlags(flags, argv) as PullOptions;
-  options.acceptLicense ||= await askForLicense(id, signal);
+  const terminal = process.stdin.isTTY && process.stderr.isTTY ? { input: process.stdin, output: process.stderr } : undefined;
+  if (terminal && !options.acceptLicense) options.acceptLicense = await askForLicense(id, signal, terminal);
   const downloads = createDownloads(quiet || json);
   const printJson = (event: object) => process.stdout.write(`${JSON.stringify(event)}\n`);
   try {
@@ -52,17 +53,22 @@ async function run({ id, json, quiet, ...argv }: Arguments, signal: AbortSignal)
   }
 }
 
-/** Shows the license and asks, if there is somebody to ask and something to accept; else `pull` says what is missing. */
-async function askForLicense(id: string, signal: AbortSignal): Promise<boolean> {
+/** Shows the license and asks, if there is something to accept; without a yes, `pull` says what is missing. */
+export async function askForLicense(
+  id: string,
+  signal: AbortSignal,
+  { input, output }: { input: NodeJS.ReadableStream; output: NodeJS.WritableStream },
+): Promise<boolean> {
   const model = findModel(id);
-  if (!model || !process.stdin.isTTY || !process.stderr.isTTY) return false;
-  const license = licenses[model.file.license];
-  if (await isAccepted(license)) return false;
-  process.stderr.write(`${licenseText(license)}\n\n`);
+  const license = model && licenses[model.file.license];
+  if (!license || (await isAccepted(license))) return false;
+  output.write(`${licenseText(license)}\n\n`);
   // Not as a terminal of its own, which would keep Ctrl-C to itself.
-  const terminal = createInterface({ input: process.stdin, output: process.stderr, terminal: false });
+  const terminal = createInterface({ input, output, terminal: false });
   try {
-    return /^\s*yes\s*$/i.test(await terminal.question('Do you accept it? Type "yes": ', { signal }));
+    const ended = new Promise<string>((resolve) => terminal.once("close", () => resolve("")));
+    const answer = await Promise.race([terminal.question('Do you accept it? Type "yes": ', { signal }), ended]);
+    return /^\s*yes\s*$/i.test(answer);
   } catch (error) {
     signal.throwIfAborted();
     throw error;

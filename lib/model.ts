@@ -86,7 +86,8 @@ interface ChosenFiles {
 async function resolveFiles({ files: given, preset, family, params, signal }: CheckedModelOptions): Promise<ChosenFiles> {
   if (!preset) return { files: given, family };
   const known = await openPreset(preset, given, { previewOnly: params.taesdPreviewOnly, signal });
-  if (given.diffusionModel || given.model) return { files: known.files, family };
+  // Tensors cannot show that they are the demo's, so what takes their place there counts as such.
+  if ((given.diffusionModel || given.model) && preset !== "demo") return { files: known.files, family };
   return { ...known, family: family ?? known.family };
 }
 

@@ -6,7 +6,9 @@ import { sha256, type TestHub } from "./hub.js";
 import { RandomBytes } from "./random.js";
 
 /** No test waits longer than it has to. */
-export const fast: PullSettings = { ...defaultSettings, pause: 1, maxPause: 5, stallTimeout: 400, retries: 3 };
+export const fast: PullSettings = { ...defaultSettings, pause: 1, maxPause: 5, stallTimeout: 20_000, retries: 3 };
+/** For servers that fall silent. */
+export const shortStall: Partial<PullSettings> = { stallTimeout: 300 };
 
 export const contents = {
   "model-Q4_0.gguf": new RandomBytes("1").next(400_000),

@@ -3,7 +3,7 @@ import { readFile, rm } from "node:fs/promises";
 import path from "node:path";
 import { describe, it } from "node:test";
 import { ChecksumError, DownloadError } from "../../lib/errors.js";
-import { contents, filesBelow, serveAll } from "../helpers/catalog.js";
+import { contents, filesBelow, serveAll, shortStall } from "../helpers/catalog.js";
 import { type Fault, sha256, TestHub } from "../helpers/hub.js";
 import { model, Pulls, repository } from "../helpers/pulls.js";
 
@@ -41,7 +41,7 @@ describe("a fault is mended by the pull itself:", () => {
   for (const [name, faults] of mended) {
     it(name, async () => {
       pulls.hub.fail(model, ...faults);
-      await pulls.run();
+      await pulls.run({}, faults.some(({ silentAfter }) => silentAfter !== undefined) ? shortStall : {});
       await pulls.assertComplete();
       assert.deepEqual(pulls.hub.faults.get(model), []);
     });
@@ -108,7 +108,10 @@ describe("a fault that lasts is an error, leaves nothing wrong, and the next pul
   for (const [name, fault, type, message, keeps] of lasting) {
     it(name, async () => {
       pulls.hub.always.set(model, fault);
-      await assert.rejects(pulls.run({ connections: 1 }), (error) => error instanceof type && message.test(error.message));
+      await assert.rejects(
+        pulls.run({ connections: 1 }, fault.silentAfter ? shortStall : {}),
+        (error) => error instanceof type && message.test(error.message),
+      );
       const left = (await filesBelow(pulls.home)).filter((file) => path.basename(file).startsWith(model));
       assert.deepEqual(
         left.filter((file) => !file.endsWith(".part.json")),
@@ -124,7 +127,7 @@ describe("a fault that lasts is an error, leaves nothing wrong, and the next pul
 /** The same for a file of which only the hub knows size and checksum. */
 describe("a file that only the hub knows", () => {
   const name = "model-Q8_0.gguf";
-  const pullIt = () => pulls.run({}, { id: "sd3.5-medium:q8_0" });
+  const pullIt = (patience = {}) => pulls.run({}, { id: "sd3.5-medium:q8_0", ...patience });
   const isRight = async () => assert.ok((await readFile(pulls.at(name))).equals(contents[name]));
   const left = async () =>
     (await filesBelow(pulls.home)).filter((file) => path.basename(file).startsWith(`${name}.`) && file.endsWith(".part"));
@@ -163,7 +166,7 @@ describe("a file that only the hub knows", () => {
     pulls.hub.always.set(name, { declares: 699_999 });
     await assert.rejects(pullIt(), DownloadError);
     pulls.hub.always.set(name, { declares: 700_100, linked: { sha256: sha256(contents[name]), bytes: 700_100 } });
-    await assert.rejects(pullIt(), DownloadError);
+    await assert.rejects(pullIt(shortStall), DownloadError);
     pulls.hub.always.delete(name);
     await pullIt();
     await isRight();

@@ -7,7 +7,7 @@ import { listModels } from "../../lib/catalog/models.js";
 import { pull } from "../../lib/catalog/pull.js";
 import { requireSpace } from "../../lib/catalog/space.js";
 import { DownloadError, InvalidOptionError, LicenseError } from "../../lib/errors.js";
-import { contents, filesBelow, smallCatalog } from "../helpers/catalog.js";
+import { contents, filesBelow, shortStall, smallCatalog } from "../helpers/catalog.js";
 import { sha256 } from "../helpers/hub.js";
 import { model, Pulls } from "../helpers/pulls.js";
 
@@ -175,7 +175,7 @@ describe("listModels", () => {
     assert.deepEqual(Object.keys(await states()), ["demo", ...catalogModels().map(({ id }) => id)]);
     assert.deepEqual((await states())["sd3.5-medium:q4_0"], ["absent", 0]);
     pulls.hub.always.set(model, { silentAfter: 1000, ignoresRange: true });
-    await assert.rejects(pulls.run({}, { retries: 0 }), DownloadError);
+    await assert.rejects(pulls.run({}, { ...shortStall, retries: 0 }), DownloadError);
     const [state, bytes] = (await states())["sd3.5-medium:q4_0"] as [string, number];
     assert.ok(state === "partial" && bytes >= 1000, `${state} ${bytes}`);
     pulls.hub.always.delete(model);

@@ -47,6 +47,13 @@ describe("a fault is mended by the pull itself:", () => {
     });
   }
 
+  it("notices another version by its tag, before the rest has come", async () => {
+    pulls.hub.fail(model, { body: Buffer.alloc(400_000), linked: null, dropAfter: 200_000 }, { ignoresIfRange: true, linked: null });
+    const { received } = await pulls.run({ connections: 1 });
+    assert.ok(received <= 200_000 + 640_000 + 3000, String(received));
+    await pulls.assertComplete();
+  });
+
   it("asks for no more than what is missing", async () => {
     pulls.hub.fail(model, { dropAfter: 300_000 });
     await pulls.run();
@@ -153,8 +160,9 @@ describe("a file that only the hub knows", () => {
   it("never mixes two versions, whatever the server makes of If-Range", async () => {
     for (const fault of [{}, { ignoresIfRange: true }, { ignoresIfRange: true, etag: null }]) {
       pulls.hub.fail(name, { dropAfter: 300_000, body: Buffer.alloc(700_000, 7) }, fault);
-      await pullIt();
+      const { received } = await pullIt();
       await isRight();
+      assert.ok(received <= 1_000_000 + 240_000 + 3000, `${received}: it was noticed before the rest came`);
       await rm(pulls.at(name));
     }
   });

@@ -171,9 +171,24 @@ export class ChecksumError extends SdcppError {
   readonly code = "ERR_CHECKSUM";
 }
 
+/** A license, and in short what it says; the license decides, not the summary. */
+export interface LicenseSummary {
+  name: string;
+  version: string;
+  url: string;
+  summary: string[];
+}
+
 /** The license of a model has to be accepted first. */
 export class LicenseError extends SdcppError {
   readonly code = "ERR_LICENSE";
+  /** What has to be accepted. */
+  readonly license?: LicenseSummary;
+
+  constructor(message: string, { license, ...details }: ErrorDetails & { license?: LicenseSummary } = {}) {
+    super(message, details);
+    this.license = license;
+  }
 }
 
 const classes: Record<string, new (message: string, details?: ErrorDetails) => SdcppError> = {

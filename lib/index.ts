@@ -1,3 +1,6 @@
+export { type ListedFile, type ListedModel, listModels } from "./catalog/models.js";
+export { type PulledModel, type PullOptions, pull } from "./catalog/pull.js";
+export type { PullEvent, PullFileEvent, PullProgressEvent, PullRetryEvent } from "./catalog/tracker.js";
 export { convert } from "./convert.js";
 export { listDevices } from "./devices.js";
 export {
@@ -11,6 +14,7 @@ export {
   InsufficientMemoryError,
   InvalidOptionError,
   LicenseError,
+  type LicenseSummary,
   MissingComponentError,
   ModelFileError,
   NoBinaryError,

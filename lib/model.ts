@@ -8,17 +8,14 @@ import {
   type NativeTimings,
   native,
 } from "./binding.js";
-import { demoFiles } from "./catalog/demo.js";
-import type { Assembly } from "./checkpoint/assembler.js";
-import { assemble } from "./checkpoint/components.js";
 import { checkExtra, extrasOf } from "./checkpoint/extras.js";
 import { fingerprints } from "./checkpoint/fingerprint.js";
-import { checkLoadable, checkLocal } from "./checkpoint/refusals.js";
 import { deviceId } from "./devices.js";
 import { callSite, DisposedError, fromNative, InvalidOptionError, isCancelled, QueueFullError, SdcppError, withSite } from "./errors.js";
 import { detectFamily, families, familyDefaults, maxSide, modelName } from "./families.js";
 import { Generation, progressEvent } from "./generation.js";
 import { readImages } from "./inputs.js";
+import { type ChosenModel, chooseFiles } from "./model-files.js";
 import { type CheckedModelOptions, checkCountTokens, checkGenerateOptions, checkModelOptions, nativeParams } from "./options.js";
 import { type ModelText, writeParameters } from "./parameters.js";
 import type {
@@ -42,7 +39,7 @@ export interface ModelMemory {
 /**
  * Loads a model. When the promise resolves, all weights are in memory.
  * @throws InvalidOptionError for a wrong option
- * @throws ModelFileError, MissingComponentError, UnsupportedModelError for files that cannot be used
+ * @throws ModelFileError, MissingComponentError, UnsupportedModelError for files that cannot be used, and for a preset that was not pulled
  * @throws InsufficientMemoryError when the model does not fit the device
  * @throws NoBinaryError when there is no native build for this platform
  * @throws the signal's reason when it is aborted
@@ -55,13 +52,12 @@ export async function loadModel(options: ModelOptions): Promise<Model> {
     if (signal?.aborted) throw signal.reason;
   };
   stopIfAborted();
-  const assembly = await assembleFiles(checked);
-  const { files } = assembly;
+  const chosen = await chooseFiles(checked);
+  const { files, family } = chosen;
   stopIfAborted();
 
   let cancel: (() => void) | undefined;
   try {
-    const family = checked.family ?? familyOf(assembly);
     const flashAttention = checked.params.flashAttention ?? family !== "demo"; // slower with the demo's tiny heads
     const job = native().load({ ...files, ...checked.params, flashAttention }, (event) => report(event, checked));
     cancel = () => job.cancel();
@@ -70,37 +66,12 @@ export async function loadModel(options: ModelOptions): Promise<Model> {
     const engine = native().engine.commit.slice(0, 8);
     if (signal?.aborted) await model.dispose();
     stopIfAborted();
-    return new Model(model, { ...describeModel(model.info, files, family, checked), fingerprints: prints, engine }, checked);
+    return new Model(model, { ...describeModel(model.info, chosen), fingerprints: prints, engine }, checked);
   } catch (error) {
     throw signal?.aborted && isCancelled(error) ? signal.reason : fromNative(error, site);
   } finally {
     if (cancel) signal?.removeEventListener("abort", cancel);
   }
-}
-
-/** Which file is which: of the preset, of those given by their options, and of those in `files`. Fails when they make no whole model. */
-async function assembleFiles({ files, found, preset, params, signal }: CheckedModelOptions): Promise<Assembly> {
-  if (!preset && !found && Object.keys(files).length === 0) {
-    throw new InvalidOptionError("", 'no diffusion model: give model (an all-in-one file), diffusionModel, files or preset: "demo"');
-  }
-  for (const [option, file] of Object.entries(files)) checkLocal(option, file);
-  for (const file of found ?? []) checkLocal("files", file);
-  const { taesdPreviewOnly } = params;
-  const explicit = preset ? await presetFiles(files, taesdPreviewOnly, signal) : files;
-  const assembly = await assemble({ explicit, found, taesdPreviewOnly }, { signal });
-  checkLoadable(assembly);
-  return assembly;
-}
-
-/** A preset's files, and the given ones in their place. */
-async function presetFiles(files: ModelFiles, taesdPreviewOnly?: boolean, signal?: AbortSignal): Promise<ModelFiles> {
-  const { taesd, ...demo } = await demoFiles({ signal });
-  return { ...demo, ...(files.vae && !taesdPreviewOnly ? {} : { taesd }), ...files }; // the engine prefers a TAESD to a VAE
-}
-
-/** What the diffusion model's tensors show; undefined for a pickle. */
-function familyOf({ used }: Assembly): Family | undefined {
-  return used.find(({ part }) => part.name === "diffusion")?.checkpoint.family;
 }
 
 function report(event: NativeEvent, { onProgress, onLog }: Pick<CheckedModelOptions, "onProgress" | "onLog">): void {
@@ -114,12 +85,7 @@ function report(event: NativeEvent, { onProgress, onLog }: Pick<CheckedModelOpti
 
 type Description = Omit<ModelInfo, "fingerprints" | "engine">;
 
-function describeModel(
-  native: NativeModelInfo,
-  files: ModelFiles,
-  known: Family | undefined,
-  { preset }: Pick<CheckedModelOptions, "preset">,
-): Description {
+function describeModel(native: NativeModelInfo, { files, name, family: known }: ChosenModel): Description {
   const mainFile = files.diffusionModel ?? files.model ?? "";
   const family = known ?? detectFamily(native, mainFile);
   const side = maxSide(native.positions);
@@ -132,7 +98,7 @@ function describeModel(
     maxSide: side,
     devices: { diffusion: deviceId(diffusion), textEncoders: deviceId(textEncoders), vae: deviceId(vae) },
     license: families[family].license,
-    name: preset ?? modelName(mainFile),
+    name: name ?? modelName(mainFile),
     files,
   };
 }

@@ -75,9 +75,13 @@ export interface ModelOptions extends ModelFiles {
    * wins over a TAESD, except with `taesdPreviewOnly`.
    */
   files?: string | string[];
-  /** A model known by name instead of by files: `"demo"` ships with the package. */
+  /**
+   * A model known by name instead of by files: `"demo"`, which ships with the package, or one that was pulled, by id or alias
+   * (`"sd3.5-medium:q4_k_m"`, `"sd3.5-medium"`; `listModels` has them). Files given beside it take the place of its own. Nothing is
+   * downloaded: MissingComponentError says what to pull.
+   */
   preset?: string;
-  /** Family whose defaults apply. Default: read from the tensors ("turbo" from the file name, as its tensors look like Large's). */
+  /** Family whose defaults apply. Default: the preset's, else read from the tensors ("turbo" from the file name, as its tensors look like Large's). */
   family?: Family;
   /** Where to compute: `"auto"` (default: the first GPU, else CPU), `"cpu"`, `"gpu"`, `"cuda:0"`, `"vulkan:1"`, `"metal"`. */
   backend?: string;

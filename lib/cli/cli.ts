@@ -8,6 +8,8 @@ import { convert } from "./commands/convert.js";
 import { devices } from "./commands/devices.js";
 import { generate } from "./commands/generate.js";
 import { inspect } from "./commands/inspect.js";
+import { models } from "./commands/models.js";
+import { pull } from "./commands/pull.js";
 import { reproduce } from "./commands/reproduce.js";
 import { upscale } from "./commands/upscale.js";
 import { flagName, flagsOf } from "./flags.js";
@@ -30,6 +32,8 @@ async function main(): Promise<void> {
     })
     .command(generate)
     .command(inspect)
+    .command(pull)
+    .command(models)
     .command(devices)
     .command(convert)
     .command(reproduce)
@@ -54,7 +58,7 @@ function report(error: unknown): number {
   }
   if (error instanceof InvalidOptionError) {
     const flag = flagName(error.path);
-    print(`${flag && flag !== "prompt" ? `--${flag}: ` : error.path && `${error.path}: `}${error.detail}`);
+    print(`${flag && flag !== "prompt" && flag !== "id" ? `--${flag}: ` : error.path && `${error.path}: `}${error.detail}`);
     return exit.usage;
   }
   if (error instanceof UsageError || (error instanceof Error && error.name === "YError")) {

@@ -32,7 +32,7 @@ export function checkModelOptions(options: unknown): CheckedModelOptions {
   const loraApplyMode = applyMode(checked.loraApplyMode as string, mmap as boolean);
   const found = checked.files as string[] | undefined;
   if (found && preset) throw new InvalidOptionError("files", "expected no preset beside it");
-  if (taesdPreviewOnly && !checked.taesd && !preset && !found) {
+  if (taesdPreviewOnly && !checked.taesd && preset !== "demo" && !found) {
     throw new InvalidOptionError("taesdPreviewOnly", "expected taesd beside it, the file that makes the previews");
   }
   const files = Object.fromEntries(Object.keys(fileOptions).flatMap((name) => (checked[name] ? [[name, checked[name]]] : [])));

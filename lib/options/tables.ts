@@ -1,3 +1,4 @@
+import { presetNames } from "../catalog/presets.js";
 import type { Option, OptionTable } from "../check.js";
 import { families } from "../families.js";
 import { loraOfText } from "../loras.js";
@@ -12,7 +13,6 @@ export const hiresUpscalers =
     " ",
   );
 export const previewModes: readonly PreviewMode[] = ["latent", "taesd", "vae"];
-export const presets = ["demo"];
 export const loraApplyModes = ["auto", "immediately", "at_runtime"];
 /** Those that do something for SD 3; see docs/caches.md for the others. */
 export const cacheModes = ["easycache", "dbcache", "spectrum"];
@@ -43,7 +43,13 @@ const someFiles = { kind: "list", of: { ...file, description: "File or folder" }
 export const modelOptions: OptionTable = {
   ...fileOptions,
   files: { ...someFiles, description: "Files or folders of the model, in any order: which is which shows in their tensors" },
-  preset: { kind: "enum", values: presets, description: "A model known by name instead of by files" },
+  preset: {
+    kind: "enum",
+    get values() {
+      return presetNames();
+    },
+    description: "A model known by name instead of by files",
+  },
   family: { kind: "enum", values: Object.keys(families), defaultText: "read from the file", description: "Family whose defaults apply" },
   backend: { ...backend, default: "auto", description: "Where to compute: auto, cpu, gpu, metal, cuda:0, vulkan:1" },
   placement: {

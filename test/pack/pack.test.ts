@@ -68,6 +68,11 @@ test("a CommonJS module", async () => {
   assert.equal(await runFile("cjs.cjs", code), "128 InvalidOptionError\n");
 });
 
+test("the catalog is in the package", async () => {
+  const code = `import { listModels } from "node-sd-cpp"; console.log((await listModels()).some(({ id }) => id === "sd3.5-medium:q4_k_m"));`;
+  assert.equal(await runFile("models.mjs", code), "true\n");
+});
+
 test("TypeScript finds the types, from both kinds of module", async () => {
   const code =
     'import { loadModel, type Model } from "node-sd-cpp";\nexport const model: Promise<Model> = loadModel({ preset: "demo" });\n';

@@ -7,9 +7,14 @@ import {
   type ImageInput,
   InvalidOptionError,
   inspectModel,
+  type ListedModel,
   listDevices,
+  listModels,
   loadModel,
   type Model,
+  type PullEvent,
+  type PulledModel,
+  pull,
   type RawImage,
   readParameters,
   SdcppError,
@@ -65,6 +70,16 @@ export async function usage(): Promise<void> {
   new Image(new Uint8Array(3), 1, 1, 3).toSharp().resize(2);
   await model.dispose();
   void seed;
+
+  const pulled: PulledModel = await pull("sd3.5-medium", {
+    acceptLicense: true,
+    onProgress: (event: PullEvent) => (event.type === "progress" ? event.bytesPerSecond : event.file),
+  });
+  await loadModel({ ...pulled.files, threads: pulled.received });
+  const [listed]: ListedModel[] = await listModels();
+  void listed?.files[0]?.state;
+  // @ts-expect-error: misspelled
+  pull("sd3.5-medium", { acceptLicence: true });
 
   // @ts-expect-error: prompt is required
   model.generate({});

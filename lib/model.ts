@@ -11,23 +11,14 @@ import {
 import { checkExtra, extrasOf } from "./checkpoint/extras.js";
 import { fingerprints } from "./checkpoint/fingerprint.js";
 import { deviceId } from "./devices.js";
-import { callSite, DisposedError, fromNative, InvalidOptionError, isCancelled, QueueFullError, SdcppError, withSite } from "./errors.js";
+import { callSite, DisposedError, fromNative, isCancelled, QueueFullError, SdcppError, withSite } from "./errors.js";
 import { detectFamily, families, familyDefaults, maxSide, modelName } from "./families.js";
 import { Generation, progressEvent } from "./generation.js";
 import { readImages } from "./inputs.js";
 import { type ChosenModel, chooseFiles } from "./model-files.js";
 import { type CheckedModelOptions, checkCountTokens, checkGenerateOptions, checkModelOptions, nativeParams } from "./options.js";
 import { type ModelText, writeParameters } from "./parameters.js";
-import type {
-  CountTokensOptions,
-  Family,
-  GenerateOptions,
-  ModelFiles,
-  ModelInfo,
-  ModelOptions,
-  PreviewMode,
-  TokenCounts,
-} from "./types.js";
+import type { CountTokensOptions, GenerateOptions, ModelInfo, ModelOptions, PreviewMode, TokenCounts } from "./types.js";
 
 /** Bytes of the weights in memory. */
 export interface ModelMemory {

@@ -44,7 +44,7 @@ describe("files", () => {
       assert.match(await outcome(held.model, { loras: [{ path: file }] }), ours, file.slice(0, 40));
       assert.match(await outcome(held.model, { hires: { model: file } }), ours, file.slice(0, 40));
       await assert.rejects(convert({ input: file, output: path.join(folder, "out.gguf"), type: "q8_0" }), isOurs, file.slice(0, 40));
-      await assert.rejects(readParameters(file), Error, file.slice(0, 40));
+      await assert.rejects(readParameters(file), { code: "ERR_INVALID_OPTION" }, file.slice(0, 40));
     }
     await assert.rejects(stat(path.join(folder, "out.gguf")), { code: "ENOENT" });
   });

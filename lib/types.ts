@@ -77,7 +77,7 @@ export interface ModelOptions extends ModelFiles {
   files?: string | string[];
   /** A model known by name instead of by files: `"demo"` ships with the package. */
   preset?: string;
-  /** Family whose defaults apply. Default: read from the tensors ("turbo" from the file name, as its tensors look like Large's). */
+  /** Family whose defaults apply. Default: read from the tensors ("turbo" from the name or title, as its tensors look like Large's). */
   family?: Family;
   /** Where to compute: `"auto"` (default: the first GPU, else CPU), `"cpu"`, `"gpu"`, `"cuda:0"`, `"vulkan:1"`, `"metal"`. */
   backend?: string;

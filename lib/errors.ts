@@ -81,12 +81,12 @@ export class ModelFileError extends SdcppError {
   }
 }
 
-/** No text encoder or no VAE. */
+/** No diffusion model, no text encoder or no VAE; the message names a file to get. */
 export class MissingComponentError extends SdcppError {
   readonly code = "ERR_MISSING_COMPONENT";
 }
 
-/** A model of another family or layout. */
+/** A model of another family or layout, or another kind of file given as one. */
 export class UnsupportedModelError extends SdcppError {
   readonly code = "ERR_UNSUPPORTED_MODEL";
 }

@@ -81,7 +81,7 @@ export interface ModelOptions extends ModelFiles {
    * downloaded: MissingComponentError says what to pull.
    */
   preset?: string;
-  /** Family whose defaults apply. Default: the preset's, else read from the tensors ("turbo" from the file name, as its tensors look like Large's). */
+  /** Family whose defaults apply. Default: the preset's, else read from the tensors ("turbo" from the name or title: its tensors are Large's). */
   family?: Family;
   /** Where to compute: `"auto"` (default: the first GPU, else CPU), `"cpu"`, `"gpu"`, `"cuda:0"`, `"vulkan:1"`, `"metal"`. */
   backend?: string;

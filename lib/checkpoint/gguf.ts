@@ -105,7 +105,7 @@ async function readArray(cursor: Cursor, key: string): Promise<unknown[] | LongA
   const length = await cursor.u64(`the length of ${shown(key)}`, Math.floor(mostBytes / elementBytes));
   if (length > keptElements) {
     if (scalar) cursor.skip(length * scalar.bytes, shown(key));
-    else for (let i = 0; i < length; i++) cursor.skip(await cursor.u64(`the length of ${shown(key)}`, mostBytes), shown(key));
+    else await cursor.skipTexts(length, shown(key));
     return { elements: scalar?.name ?? "string", length };
   }
   const values: unknown[] = [];

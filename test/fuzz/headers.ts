@@ -16,6 +16,14 @@ const tensors = Array.from({ length: 12 }, (_, i) => ({
 }));
 const sizes = [512, 256, 72, 136];
 
+const manyWords: [string, Buffer] = [
+  "many.words",
+  tagged.array(
+    8,
+    Array.from({ length: 1100 }, (_, i) => text(i % 7 ? "a" : "")),
+  ),
+];
+
 /** Valid files, small ones, so that a change hits something that matters. */
 export const valid: readonly Buffer[] = [gguf(3, 32), gguf(2, 64), safetensors(), rawGguf(), rawSafetensors("{}")];
 
@@ -33,6 +41,7 @@ function gguf(version: number, alignment: number): Buffer {
     ["a.float", Buffer.concat([u32(6), u32(0x3f800000)])],
     ["a.big", Buffer.concat([u32(10), u64(2n ** 40n)])],
     ["some.strings", tagged.array(8, ["a", "größe"].map(text))],
+    ...(version === 2 ? [manyWords] : []),
     ["some.numbers", tagged.array(5, [1, 2, 3].map(u32))],
     [
       "many.numbers",

@@ -28,5 +28,5 @@ export function readLines(stream: Readable | null, onLine: (line: string) => voi
     for (const line of lines) onLine(line);
   });
   stream?.on("error", () => {}); // of a process that has just died
-  stream?.on("close", () => onLine(rest));
+  stream?.on("close", () => rest && onLine(rest));
 }

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { fromNative } from "../../lib/errors.js";
 import {
   DisposedError,
@@ -197,6 +199,21 @@ test("dispose in mid-run and with one in line: both reject, and the process is g
   for (const end of await ends) assert.ok(end.status === "rejected" && end.reason instanceof DisposedError);
   await assert.rejects(other.generate(quick), { code: "ERR_DISPOSED" });
   await assert.rejects(other.countTokens("x"), { code: "ERR_DISPOSED" });
+});
+
+test("the process of a model that nobody has any more ends", async () => {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  const pid = await (async () => {
+    const forgotten = await loadSmall({ isolate: true, onLog: () => {} });
+    await drawHash(forgotten);
+    return latest().pid as number;
+  })();
+  for (let round = 0; alive(pid) && round < 500; round++) {
+    collect();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  assert.ok(!alive(pid));
 });
 
 test("an upscaler", async () => {

@@ -40,12 +40,16 @@ export function forkUtility({ app, utilityProcess }: Electron, { file, ...progra
   for (const stream of streams) readLines(stream, watcher.output);
   child.on("message", ending.message);
   child.on("error", (type: string, location: string) => watcher.output(`FATAL ERROR: ${type} ${location}`)); // of V8, as at its memory limit
+  let exited = false;
   child.on("exit", (exitCode: number) => {
+    exited = true;
     ending.exited({ exitCode });
     closed.then(() => ending.drained({ exitCode }));
   });
   return {
-    send: (request) => child.postMessage(request),
+    send: (request) => {
+      if (!exited) child.postMessage(request);
+    },
     kill: () => {
       if (!killNow(child.pid)) child.kill(); // which sends SIGTERM first
     },

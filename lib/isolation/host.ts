@@ -96,7 +96,8 @@ export class Host {
     const promise = new Promise<Done<T>>((resolve, reject) => {
       if (this.#over) return reject(this.#over());
       const settle = { resolve: resolve as (done: Done<unknown>) => void, reject };
-      const job: Job = { priority: 0, ...work, position: 0, created: performance.now(), cancelled: false, emit, ...settle };
+      const { priority = 0 } = work;
+      const job: Job = { ...work, priority, position: 0, created: performance.now(), cancelled: false, emit, ...settle };
       cancel = () => this.#cancel(job);
       this.#line.push(job);
       this.#advance();
@@ -112,9 +113,9 @@ export class Host {
     try {
       for (;;) {
         if (this.#over) throw this.#over();
-        const session = await this.#opened;
+        const session = await this.#opened?.catch(() => {}); // then there is another one, or it is over
         try {
-          return (await session?.call<T>(method, args).promise) as T;
+          if (session) return await session.call<T>(method, args).promise;
         } catch (error) {
           if (!(error instanceof Died)) throw error;
         }

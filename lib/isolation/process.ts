@@ -24,8 +24,8 @@ export function startProcess(watcher: Watcher, cwd: string): EngineProcess {
 }
 
 /** Ours, without what would start a debugger on the port that ours listens to. */
-function environment(): NodeJS.ProcessEnv {
+export function environment(): NodeJS.ProcessEnv {
   const { NODE_OPTIONS, ...env } = process.env;
-  const options = NODE_OPTIONS?.replace(/(^|\s)--(inspect|debug)[\w-]*(=\S*)?/g, "").trim();
+  const options = NODE_OPTIONS?.replace(/(^|\s)--(inspect|debug)[\w-]*(=\S*|\s+[\d.:]+)?/g, "").trim();
   return { ...env, [marker]: "1", ...(options ? { NODE_OPTIONS: options } : {}) };
 }

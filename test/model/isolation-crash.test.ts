@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
+import { copyFile, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { after, before, test } from "node:test";
-import { EngineCrashError, type GenerateOptions, type LogEvent, type Model, SdcppError } from "../../lib/index.js";
+import { EngineCrashError, type GenerateOptions, type LogEvent, type Model, ModelFileError, SdcppError } from "../../lib/index.js";
+import { largeShaped } from "../helpers/checkpoints.js";
 import { pictureHash } from "../helpers/pixels.js";
 import { alive, children, gone, latest, limitMemory, rejection } from "../helpers/processes.js";
 import { drawHash, loadSmall, quick } from "../helpers/runs.js";
@@ -96,9 +100,11 @@ test("SIGKILL in the restart, while starting and while loading: the line goes on
   await drawHash(model, tiny);
   kill("SIGKILL");
   const run = model.generate(tiny);
+  const count = model.countTokens("a red circle");
   const first = children.length;
   while (children.length === first) await new Promise((resolve) => setTimeout(resolve, 5));
   kill("SIGKILL"); // it has not said a word yet
+  assert.equal((await count).clipL?.tokens, 3);
   assert.equal(pictureHash((await run).images[0] as never), reference);
 });
 
@@ -130,6 +136,28 @@ test("three in a row without a finished run: no more restarts, every run rejects
   await assert.rejects(doomed.countTokens("x"), { code: "ERR_ENGINE_CRASH" });
   await doomed.dispose();
   await assert.rejects(doomed.generate(tiny), { code: "ERR_DISPOSED" });
+});
+
+test("when the files are gone at the restart, that is the error of all runs", async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), "sdcpp-crash-"));
+  const diffusionModel = path.join(folder, "model.gguf");
+  await copyFile(await largeShaped("f16"), diffusionModel);
+  const doomed = await loadSmall({ isolate: true, diffusionModel });
+  await rm(folder, { recursive: true });
+  const [run, next] = [doomed.generate({ ...tiny, steps: 500 }), doomed.generate(tiny)];
+  const ends = Promise.allSettled([run, next]);
+  for await (const event of run) {
+    if (event.type !== "phase" || event.phase !== "sample") continue;
+    kill("SIGKILL");
+    break;
+  }
+  const [crashed, waiting] = (await ends).map((end) => end.status === "rejected" && end.reason);
+  checkCrash(crashed, "SIGKILL", /phase "sample"/);
+  assert.ok(waiting instanceof ModelFileError);
+  for (const error of [waiting, await rejection(doomed.generate(tiny)), await rejection(doomed.countTokens("x"))]) {
+    assert.match(error.message, /^After a crash .*could not be loaded again: .*model\.gguf/);
+  }
+  await doomed.dispose();
 });
 
 test("in the first load, while starting and while loading: loadModel rejects, and nothing is started again", async () => {

@@ -8,6 +8,7 @@ import { Line } from "../../lib/isolation/line.js";
 import { forkNode } from "../../lib/isolation/node.js";
 import { RecentLines, readLines } from "../../lib/isolation/output.js";
 import { PreviewGate } from "../../lib/isolation/previews.js";
+import { environment, startProcess } from "../../lib/isolation/process.js";
 import { plainError, type Reply, reviveError } from "../../lib/isolation/protocol.js";
 
 describe("Line", () => {
@@ -121,6 +122,35 @@ it("lines are cut to a limit, in number and length", async () => {
   assert.deepEqual([recent.lines[2]?.[0], recent.lines[2]?.length, recent.lines.length], ["é", 1000, 3]);
   for (let i = 0; i < 500; i++) recent.push(`${i}`);
   assert.deepEqual([recent.lines.length, recent.lines.at(-1)], [100, "499"]);
+});
+
+it("the engine's process gets the environment, without debugger flags", () => {
+  const before = process.env.NODE_OPTIONS;
+  const optionsFor = (options: string) => {
+    process.env.NODE_OPTIONS = options;
+    return environment().NODE_OPTIONS;
+  };
+  try {
+    assert.equal(optionsFor("--inspect"), undefined);
+    assert.equal(optionsFor("--inspect-port 9230 --max-old-space-size=100 --inspect-brk=127.0.0.1:0"), "--max-old-space-size=100");
+    assert.equal(optionsFor("--require ./inspect.cjs"), "--require ./inspect.cjs");
+    assert.equal(environment().PATH, process.env.PATH);
+  } finally {
+    if (before === undefined) delete process.env.NODE_OPTIONS;
+    else process.env.NODE_OPTIONS = before;
+  }
+});
+
+it("an engine's process starts no other, in runtimes where a child is the application once more", async () => {
+  process.env.SDCPP_ENGINE_PROCESS = "1";
+  try {
+    const end = await new Promise<End>((resolve) => {
+      startProcess({ message: () => assert.fail(), output: () => assert.fail(), end: resolve }, process.cwd());
+    });
+    assert.match(end.failure?.message ?? "", /starts the application again/);
+  } finally {
+    delete process.env.SDCPP_ENGINE_PROCESS;
+  }
 });
 
 describe("forkNode", () => {

@@ -11,6 +11,7 @@ import { parseArgs } from "node:util";
 import { packageRoot } from "../lib/binding.js";
 import type { Model, ModelOptions } from "../lib/index.js";
 import { forkNode } from "../lib/isolation/node.js";
+import type { Reply } from "../lib/isolation/protocol.js";
 import { clipL, largeShaped, taesd3 } from "../test/helpers/checkpoints.js";
 import { type Summary, show, summarize } from "./stats.js";
 
@@ -18,6 +19,7 @@ const { loadModel } = require(packageRoot) as typeof import("../lib/index.js");
 const { values: args } = parseArgs({ options: { pairs: { type: "string", default: "15" }, tries: { type: "string", default: "30" } } });
 const pairs = Number(args.pairs);
 const tries = Number(args.tries);
+const warmUps = 5;
 
 let child: ChildProcess | undefined;
 subscribe("child_process", (message) => {
@@ -30,21 +32,30 @@ async function milliseconds(work: () => PromiseLike<unknown>): Promise<number> {
   return performance.now() - start;
 }
 
-/** From the request to the picture's arrival. */
-async function transport(side: number): Promise<Summary> {
-  let arrived = () => {};
+/** From the request for a picture to its arrival; and the processor time that it costs both processes, which other programs disturb less. */
+async function transport(side: number): Promise<{ wall: Summary; processor: number }> {
+  let arrived: (reply: Reply) => void = () => {};
   const program = { file: path.join(__dirname, "picture-source.cjs"), execArgv: [], cwd: process.cwd(), env: process.env };
-  const source = forkNode(program, { message: () => arrived(), output: console.error, end: () => {} });
+  const source = forkNode(program, { message: (reply) => arrived(reply), output: console.error, end: () => {} });
+  const processorTime = (reply: Reply) => {
+    const { cpu } = (reply as { value: unknown }).value as { cpu: NodeJS.CpuUsage };
+    return [cpu, process.cpuUsage()].reduce((sum, { user, system }) => sum + user + system, 0) / 1000;
+  };
   const times: number[] = [];
-  for (let id = 0; id < tries + 3; id++) {
-    const picture = new Promise<void>((resolve) => {
+  let begin = 0;
+  let end = 0;
+  for (let id = -warmUps; id < tries; id++) {
+    const picture = new Promise<Reply>((resolve) => {
       arrived = resolve;
     });
     source.send({ type: "call", id, method: "generate", args: [side] });
-    times.push(await milliseconds(() => picture));
+    const time = await milliseconds(() => picture);
+    if (id >= 0) times.push(time);
+    end = processorTime(await picture);
+    if (id === -1) begin = end;
   }
   source.kill();
-  return summarize(times.slice(3)); // the first ones warm up
+  return { wall: summarize(times), processor: (end - begin) / tries };
 }
 
 /** What a picture takes beyond the engine's own time: two models in turn, so that a drift of the machine favors neither. */
@@ -141,9 +152,12 @@ async function main(): Promise<void> {
     row("what `isolate: true` adds to the program's own process, MB", (parent.all - before.all).toFixed(1));
   }
 
+  for (const side of [64, 512, 1024]) {
+    const { wall, processor } = await transport(side);
+    row(`the way of a ${side}x${side} picture between processes, ms`, `${show(wall, 2)}; ${processor.toFixed(2)} of processor time`);
+  }
   const here = await loadModel(files);
   const isolated = await loadModel({ ...files, isolate: true });
-  for (const side of [64, 512, 1024]) row(`the way of one ${side}x${side} picture between processes, ms`, show(await transport(side), 2));
   for (const [side, count] of [
     [64, pairs],
     [512, Math.ceil(pairs / 5)],

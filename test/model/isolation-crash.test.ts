@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { copyFile, mkdtemp, rm } from "node:fs/promises";
+import { copyFile, mkdtemp, rm, truncate } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
@@ -136,6 +136,18 @@ test("three in a row without a finished run: no more restarts, every run rejects
   await assert.rejects(doomed.countTokens("x"), { code: "ERR_ENGINE_CRASH" });
   await doomed.dispose();
   await assert.rejects(doomed.generate(tiny), { code: "ERR_DISPOSED" });
+});
+
+test("a file that is cut off while it is mapped", { skip: process.platform === "win32" }, async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), "sdcpp-crash-"));
+  const diffusionModel = path.join(folder, "model.gguf");
+  await copyFile(await largeShaped("f16"), diffusionModel);
+  const doomed = await loadSmall({ isolate: true, diffusionModel, mmap: true });
+  await truncate(diffusionModel, 100_000);
+  checkCrash(await rejection(doomed.generate(tiny)), "SIGBUS", /phase "sample"/);
+  await assert.rejects(doomed.generate(tiny), { code: "ERR_MODEL_FILE" });
+  await doomed.dispose();
+  await rm(folder, { recursive: true });
 });
 
 test("when the files are gone at the restart, that is the error of all runs", async () => {

@@ -27,6 +27,9 @@ export type NativeLogLevel = "debug" | "info" | "warn" | "error";
 export interface NativeError extends Error {
   code: string;
   log?: string[];
+  /** How the engine's process ended (lib/isolation/). */
+  signal?: string;
+  exitCode?: number;
 }
 
 /** Mirrors `native/params/model.cc`. Unset members keep the engine's own defaults. */
@@ -166,10 +169,22 @@ export interface NativeTokenCounts {
 export interface NativeModel {
   readonly info: NativeModelInfo;
   generate(params: NativeGenerateParams, emit: (event: NativeEvent) => void): NativeJob<NativeTimings>;
+  /** Throws what `generate` would throw at once, for a run that is to start later. */
+  check(params: NativeGenerateParams): void;
   /** On the calling thread: by encoder, and `chunks` of the whole. */
   countTokens(prompt: string, t5Prompt?: string): NativeTokenCounts;
   /** Cancels the model's jobs and frees it on the engine thread. */
   dispose(): Promise<void>;
+}
+
+/** A model as lib/model.ts uses it: in this process, or in one of its own (lib/isolation/). */
+export interface EngineModel extends Pick<NativeModel, "info" | "generate" | "dispose"> {
+  countTokens(prompt: string, t5Prompt?: string): NativeTokenCounts | Promise<NativeTokenCounts>;
+}
+
+/** What loads models and upscalers: `native()` or `isolated()`. */
+export interface EngineBinding extends Pick<NativeBinding, "loadUpscaler" | "engine"> {
+  load(params: NativeModelParams, emit: (event: NativeEvent) => void): NativeJob<EngineModel>;
 }
 
 export interface NativeDevice {

@@ -128,9 +128,13 @@ interface CrashDetails extends ErrorDetails {
   exitCode?: number;
 }
 
-/** The isolated engine process died. */
+/**
+ * The engine's process died (only with `isolate: true`). It has been started again, unless the message says otherwise; `log` has the last
+ * lines of the engine's log and of what the process printed.
+ */
 export class EngineCrashError extends SdcppError {
   readonly code = "ERR_ENGINE_CRASH";
+  /** What ended it, such as "SIGSEGV"; on Windows and in Electron there is only an `exitCode`. */
   readonly signal?: string;
   readonly exitCode?: number;
 
@@ -191,13 +195,14 @@ export class LicenseError extends SdcppError {
   }
 }
 
-const classes: Record<string, new (message: string, details?: ErrorDetails) => SdcppError> = {
+const classes: Record<string, new (message: string, details?: CrashDetails) => SdcppError> = {
   ERR_MODEL_FILE: ModelFileError,
   ERR_MISSING_COMPONENT: MissingComponentError,
   ERR_UNSUPPORTED_MODEL: UnsupportedModelError,
   ERR_INSUFFICIENT_MEMORY: InsufficientMemoryError,
   ERR_GENERATION: GenerationError,
   ERR_ENGINE_ASSERTION: EngineAssertionError,
+  ERR_ENGINE_CRASH: EngineCrashError,
   ERR_DISPOSED: DisposedError,
 };
 
@@ -213,6 +218,11 @@ export function abortError(): DOMException {
   return new DOMException("This operation was aborted", "AbortError");
 }
 
+/** An error in the form of those of native code, for `fromNative`. */
+export function nativeError(code: string, message: string, details?: Partial<NativeError>): NativeError {
+  return Object.assign(new Error(message), details, { code });
+}
+
 /** True for the rejection of a canceled native job. */
 export function isCancelled(error: unknown): boolean {
   return (error as NativeError | undefined)?.code === "ERR_CANCELLED";
@@ -221,7 +231,7 @@ export function isCancelled(error: unknown): boolean {
 /** The one door for native errors: gives them their class and the caller's stack. Anything else passes unchanged. */
 export function fromNative(error: unknown, site: string): unknown {
   if (!(error instanceof Error) || error instanceof SdcppError) return error;
-  const { code, log, message } = error as NativeError;
+  const { code, log, signal, exitCode, message } = error as NativeError;
   let mapped: Error;
   if (isCancelled(error)) return abortError();
   if (code === "ERR_INVALID_OPTION") {
@@ -235,7 +245,7 @@ export function fromNative(error: unknown, site: string): unknown {
   } else {
     const Class = classes[code];
     if (!Class) return error;
-    mapped = new Class(message, { log });
+    mapped = new Class(message, { log, signal, exitCode });
   }
   return withSite(mapped, site);
 }

@@ -1,9 +1,9 @@
 import {
+  type EngineModel,
   type NativeEvent,
   type NativeGenerateParams,
   type NativeImages,
   type NativeJob,
-  type NativeModel,
   type NativeModelInfo,
   type NativeTimings,
   native,
@@ -15,6 +15,7 @@ import { callSite, DisposedError, fromNative, isCancelled, QueueFullError, Sdcpp
 import { detectFamily, families, familyDefaults, maxSide, modelName } from "./families.js";
 import { Generation, progressEvent } from "./generation.js";
 import { readImages } from "./inputs.js";
+import { isolated } from "./isolation/isolated.js";
 import { type ChosenModel, chooseFiles } from "./model-files.js";
 import { type CheckedModelOptions, checkCountTokens, checkGenerateOptions, checkModelOptions, nativeParams } from "./options.js";
 import { type ModelText, writeParameters } from "./parameters.js";
@@ -33,6 +34,7 @@ export interface ModelMemory {
  * @throws ModelFileError, MissingComponentError, UnsupportedModelError for files that cannot be used, and for a preset that was not pulled
  * @throws InsufficientMemoryError when the model does not fit the device
  * @throws NoBinaryError when there is no native build for this platform
+ * @throws EngineCrashError when the engine's process ends (with `isolate: true`)
  * @throws the signal's reason when it is aborted
  */
 export async function loadModel(options: ModelOptions): Promise<Model> {
@@ -48,16 +50,18 @@ export async function loadModel(options: ModelOptions): Promise<Model> {
   stopIfAborted();
 
   let cancel: (() => void) | undefined;
+  const emit = (event: NativeEvent) => report(event, checked); // out here, where it keeps no model from being collected
   try {
+    const engine = checked.isolate ? isolated() : native();
     const flashAttention = checked.params.flashAttention ?? family !== "demo"; // slower with the demo's tiny heads
-    const job = native().load({ ...files, ...checked.params, flashAttention }, (event) => report(event, checked));
+    const job = engine.load({ ...files, ...checked.params, flashAttention }, emit);
     cancel = () => job.cancel();
     signal?.addEventListener("abort", cancel, { once: true });
     const [model, prints] = await Promise.all([job.promise, fingerprints(files).catch(() => ({}))]);
-    const engine = native().engine.commit.slice(0, 8);
+    const commit = engine.engine.commit.slice(0, 8);
     if (signal?.aborted) await model.dispose();
     stopIfAborted();
-    return new Model(model, { ...describeModel(model.info, chosen), fingerprints: prints, engine }, checked);
+    return new Model(model, { ...describeModel(model.info, chosen), fingerprints: prints, engine: commit }, checked);
   } catch (error) {
     throw signal?.aborted && isCancelled(error) ? signal.reason : fromNative(error, site);
   } finally {
@@ -102,7 +106,7 @@ function previewModesOf({ parts }: ModelInfo): PreviewMode[] {
 /** A loaded model; comes from `loadModel`. */
 export class Model implements AsyncDisposable {
   readonly info: ModelInfo;
-  readonly #native: NativeModel;
+  readonly #native: EngineModel;
   readonly #options: Pick<CheckedModelOptions, "onLog" | "params" | "loraDir" | "maxQueue">;
   readonly #depth: number;
   readonly #runs = new Set<Generation>();
@@ -113,7 +117,7 @@ export class Model implements AsyncDisposable {
   #disposal: Promise<void> | undefined;
 
   /** @internal */
-  constructor(nativeModel: NativeModel, info: ModelInfo, options: Pick<CheckedModelOptions, "onLog" | "params" | "loraDir" | "maxQueue">) {
+  constructor(nativeModel: EngineModel, info: ModelInfo, options: Pick<CheckedModelOptions, "onLog" | "params" | "loraDir" | "maxQueue">) {
     this.#native = nativeModel;
     this.#options = options;
     this.#depth = nativeModel.info.depth;
@@ -122,8 +126,8 @@ export class Model implements AsyncDisposable {
 
   /**
    * Starts a run. Never throws: every failure rejects the run (and is thrown to who iterates it).
-   * It rejects with InvalidOptionError, ModelFileError (for LoRAs and the upscaler of a hires fix), GenerationError, EngineAssertionError, InsufficientMemoryError, DisposedError, QueueFullError, or the
-   * signal's reason.
+   * It rejects with InvalidOptionError, ModelFileError (for LoRAs and the upscaler of a hires fix), GenerationError, EngineAssertionError,
+   * InsufficientMemoryError, DisposedError, QueueFullError, EngineCrashError (with `isolate: true`), or the signal's reason.
    */
   generate(options: GenerateOptions): Generation {
     const site = callSite(this.generate);
@@ -187,7 +191,7 @@ export class Model implements AsyncDisposable {
     const checked = checkCountTokens(prompt, options, { t5: this.#hasT5 });
     this.#stopIfDisposed(); // an option's getter may have done it
     try {
-      return this.#native.countTokens(checked.prompt, checked.t5Prompt);
+      return await this.#native.countTokens(checked.prompt, checked.t5Prompt);
     } catch (error) {
       throw fromNative(error, site);
     }
@@ -247,9 +251,8 @@ export class Model implements AsyncDisposable {
   async #dispose(site: string): Promise<void> {
     const runs = [...this.#runs];
     for (const run of runs) run.cancel(new DisposedError("The model was disposed while the run was in progress."));
-    await Promise.all(runs.map((run) => run.settled));
     try {
-      await this.#native.dispose();
+      await Promise.all([...runs.map((run) => run.settled), this.#native.dispose()]); // at once: a process that hangs is then killed
     } catch (error) {
       throw fromNative(error, site);
     }

@@ -111,6 +111,11 @@ export interface ModelOptions extends ModelFiles {
   /** Default: "auto". */
   loraApplyMode?: LoraApplyMode;
   /**
+   * Run the engine in a process of its own, so that a crash of it cannot end yours: the run in work rejects with EngineCrashError, the
+   * model is loaded again, and waiting runs go on. Costs some memory and milliseconds: see docs/isolation.md. Default: false.
+   */
+  isolate?: boolean;
+  /**
    * Back-pressure: how many runs of this model may wait behind the first that is unfinished, 0 to 1,000,000. `generate()` beyond that rejects
    * with QueueFullError at once; a canceled run counts until it has rejected. Default: no limit.
    */

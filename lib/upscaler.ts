@@ -7,6 +7,7 @@ import { callSite, DisposedError, fromNative, InvalidOptionError, isCancelled } 
 import { progressEvent } from "./generation.js";
 import { Image } from "./image.js";
 import { type Picture, readPicture } from "./inputs.js";
+import { isolated } from "./isolation/isolated.js";
 import { backendSpec, imageOption, upscaleOptions, upscalerOptions } from "./options.js";
 import type { ImageInput, LogEvent, ProgressEvent } from "./types.js";
 
@@ -19,6 +20,8 @@ export interface UpscalerOptions {
   threads?: number;
   /** As in `loadModel`. Default: "auto". */
   backend?: string;
+  /** Run the engine in a process of its own, as in `loadModel`. Default: false. */
+  isolate?: boolean;
   /** Stops the load; it rejects with the signal's reason. */
   signal?: AbortSignal;
   /** Called as the weights come in; what it throws is ignored. */
@@ -63,7 +66,8 @@ export async function loadUpscaler(options: UpscalerOptions): Promise<Upscaler> 
   await checkExtra({ option: "model", file: model, kind: "upscaler" }, { signal });
   const backend = backendSpec(checked.backend);
   const params = { model, tileSize, ...(threads ? { threads } : {}), ...(backend ? { backend } : {}) };
-  const loaded = await finish(() => native().loadUpscaler(params, (event) => report(event, onProgress, onLog)), signal, site);
+  const engine = () => (checked.isolate ? isolated() : native());
+  const loaded = await finish(() => engine().loadUpscaler(params, (event) => report(event, onProgress, onLog)), signal, site);
   if (signal?.aborted) {
     await loaded.dispose();
     throw signal.reason;

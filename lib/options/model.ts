@@ -16,6 +16,7 @@ export interface CheckedModelOptions {
   /** Everything but the files, as native code takes it. */
   params: NativeModelParams;
   maxQueue?: number;
+  isolate?: boolean;
   signal?: AbortSignal;
   onProgress?: (event: ProgressEvent) => void;
   onLog?: (event: LogEvent) => void;
@@ -49,8 +50,8 @@ export function checkModelOptions(options: unknown): CheckedModelOptions {
     backend: backendSpec(backend as string, placement as Partial<Record<Module, string>> | undefined),
   };
   for (const [name, value] of Object.entries(params)) if (value === undefined) delete params[name as keyof typeof params];
-  const { maxQueue, signal, onProgress, onLog } = checked;
-  return { files, found, preset, family, loraDir, params, maxQueue, signal, onProgress, onLog } as CheckedModelOptions;
+  const { maxQueue, isolate, signal, onProgress, onLog } = checked;
+  return { files, found, preset, family, loraDir, params, maxQueue, isolate, signal, onProgress, onLog } as CheckedModelOptions;
 }
 
 /** Checks what `inspectModel` is to look at; throws InvalidOptionError. */

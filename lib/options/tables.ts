@@ -25,6 +25,7 @@ const backend = {
   form: '"auto", "cpu", "gpu", "metal", "cuda", "vulkan", or one device as "cuda:0" or "vulkan:1"',
 } as const;
 const threads = { kind: "integer", min: 1, max: 512, env: "SDCPP_THREADS", defaultText: "SDCPP_THREADS, else physical cores" } as const;
+const isolate = { kind: "boolean", default: false, description: "Run the engine in a process of its own" } as const;
 // Room for what 16 chunks of tokens can hold (native/engine/conditioner.cc has that limit), with weights.
 const prompt = { kind: "string", maxBytes: 16_384 } as const;
 
@@ -89,6 +90,7 @@ export const modelOptions: OptionTable = {
     default: "auto",
     description: "Merge LoRAs into the weights, or add them in each step",
   },
+  isolate,
   maxQueue: { kind: "integer", min: 0, max: 1_000_000, defaultText: "no limit", codeOnly: true, description: "Runs that may wait" },
   signal: { kind: "signal", description: "Stops the load" },
   onProgress: { kind: "callback", description: "Called as the weights come in" },
@@ -242,6 +244,7 @@ export const upscalerOptions: OptionTable = {
   tileSize: { ...tile, description: "Pixels of a tile; a smaller one needs less memory" },
   threads: { ...threads, description: "Compute threads on the CPU" },
   backend: { ...backend, default: "auto", description: "Where to compute: auto, cpu, gpu, metal, cuda:0, vulkan:1" },
+  isolate,
   signal: { kind: "signal", description: "Stops it" },
   onProgress: { kind: "callback", description: "Called as it gets on" },
   onLog: { kind: "callback", description: "Called with each line the engine logs" },

@@ -103,7 +103,8 @@ describe("any options", () => {
     const files = fc.record(Object.fromEntries(Object.keys(fileOptions).map((name) => [name, fc.constantFrom(...known)])), {
       requiredKeys: [],
     });
-    const table = Object.fromEntries(Object.entries(modelOptions).filter(([name]) => !(name in fileOptions) && name !== "preset"));
+    const others = ["preset", "isolate"]; // a process for each case would take minutes
+    const table = Object.fromEntries(Object.entries(modelOptions).filter(([name]) => !(name in fileOptions) && !others.includes(name)));
     const complete = fc.constant(good as object);
     let loaded = 0;
     await fc.assert(

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it, mock } from "node:test";
 import type { Sharp } from "sharp";
-import type { NativeEvent, NativeGenerateParams, NativeModel, NativeTimings } from "../../lib/binding.js";
+import type { EngineModel, NativeEvent, NativeGenerateParams, NativeTimings } from "../../lib/binding.js";
 import { DisposedError, InvalidOptionError, ModelFileError } from "../../lib/errors.js";
 import { familyDefaults } from "../../lib/families.js";
 import { loadModel, Model } from "../../lib/model.js";
@@ -17,7 +17,7 @@ function fakeModel(onLog?: (event: LogEvent) => void) {
   const dispose = mock.fn(async () => {
     order.push("dispose");
   });
-  const native: NativeModel = {
+  const native: EngineModel = {
     info: {
       architecture: "SD3.x",
       depth: 24,

@@ -349,6 +349,7 @@ describe("model options", () => {
     ["loraApplyMode", ["merge", 1]],
     ["offload", ["cpu", 7, null]],
     ["promptCache", [-1, 1001, "8"]],
+    ["isolate", ["true", 1]],
     ["maxQueue", [-1, 1_000_001, 0.5, "8"]],
     ["signal", [{}]],
     ["onProgress", [{}]],

@@ -38,6 +38,9 @@ export interface Catalog {
   models: CatalogModel[];
 }
 
+/** Files that complete a model, by the catalog's names for them. */
+export const publishedParts = (builtIn as unknown as Catalog).parts;
+
 let catalog = builtIn as unknown as Catalog;
 
 /** @internal For tests, whose models are small and lie on a server of their own. */

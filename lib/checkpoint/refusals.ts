@@ -39,19 +39,21 @@ export function checkWhole(option: string, { location, header }: Checkpoint): vo
   throw new UnsupportedModelError(`${option}: ${location} is split into ${header.files.length} files; join them${how} first`);
 }
 
+const pull = "`sdcpp pull sd3.5-medium` fetches a whole model.";
+
 function lack(part: PartName, ignored: Assembly["ignored"]): MissingComponentError {
   if (part === "diffusion") {
     const skipped = ignored.map(({ file, reason }) => ` ${file} ${reason}.`).join("");
-    return new MissingComponentError(`No diffusion model: give diffusionModel, or an all-in-one file as model.${skipped}`);
+    return new MissingComponentError(`No diffusion model: give diffusionModel, or an all-in-one file as model.${skipped} ${pull}`);
   }
   if (part === "vae") {
     return new MissingComponentError(
-      `No VAE: give vae or taesd, or an all-in-one file as model. For example ${advice(remedies.vae)}, or ${advice(remedies.taesd)}.`,
+      `No VAE: give vae or taesd, or an all-in-one file as model. For example ${advice(remedies.vae)}, or ${advice(remedies.taesd)}. ${pull}`,
     );
   }
   const files = [remedies.clipL, remedies.clipG, remedies.t5xxl].map(advice).join(", ");
   return new MissingComponentError(
-    `No text encoder: give at least one of clipL, clipG and t5xxl, or an all-in-one file as model. The published models use all three: ${files}.`,
+    `No text encoder: give at least one of clipL, clipG and t5xxl, or an all-in-one file as model. The published models use all three: ${files}. ${pull}`,
   );
 }
 

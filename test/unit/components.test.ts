@@ -229,13 +229,13 @@ describe("options", () => {
       given({ diffusionModel: "dit", vae: "vae" }),
       MissingComponentError,
       /clipL, clipG and t5xxl/,
-      /text_encoders\/clip_l.safetensors \(246 MB\) of Comfy-Org/,
+      /text_encoders\/clip_l.safetensors \(246.1 MB\) of Comfy-Org/,
     );
     await refused(
       given({ diffusionModel: "dit", clipL: "l" }),
       MissingComponentError,
       /vae or taesd/,
-      /of tensorart.* as vae, or .*madebyollin\/taesd3 as taesd/,
+      /sd35_vae.safetensors \(168.0 MB\) of mcmonkey\/swarm-vaes as vae, or .*madebyollin\/taesd3 as taesd. `sdcpp pull/,
     );
     await refused(given({ diffusionModel: "dit", clipL: "l", taesd: "taesd" }, undefined, true), MissingComponentError, /No VAE/);
     await refused(given({ clipL: "l", vae: "vae" }), MissingComponentError, /^No diffusion model/);

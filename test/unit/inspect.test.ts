@@ -46,7 +46,7 @@ describe("inspectModel", () => {
         ["clipL", true, "Comfy-Org/stable-diffusion-3.5-fp8"],
         ["clipG", true, "Comfy-Org/stable-diffusion-3.5-fp8"],
         ["t5xxl", true, "Green-Sky/flux.1-schnell-GGUF"],
-        ["vae", true, "tensorart/stable-diffusion-3.5-medium-turbo"],
+        ["vae", true, "mcmonkey/swarm-vaes"],
       ],
     );
   });

@@ -1,6 +1,7 @@
 import type { CommandModule } from "yargs";
 import { inspectModel } from "../../inspect.js";
 import { inspectOptions } from "../../options.js";
+import { formatBytes } from "../../size.js";
 import type { FileInspection, InspectedPart, InspectProgress, MissingPart, ModelInspection } from "../../types.js";
 import { flagName, flagsOf, readFlags, yargsOptions } from "../flags.js";
 import { interruptible } from "../interrupt.js";
@@ -59,7 +60,7 @@ function fileText(file: FileInspection): string {
   const lines: [string, string | undefined][] = [
     ["is", `${kind} (${layout})`],
     ["title", typeof metadata["general.name"] === "string" ? metadata["general.name"] : undefined],
-    ["format", `${format}, ${amount(bytes, "B")}${split}`],
+    ["format", `${format}, ${formatBytes(bytes)}${split}`],
     ...names.map(([name, part]): [string, string] => [name, partText(part)]),
     ...names.map(([name, { fault }]): [string, string | undefined] => ["fault", fault && `${name} ${fault}`]),
     ["pictures", maxSide ? `up to ${maxSide} x ${maxSide}` : undefined],
@@ -74,13 +75,13 @@ function partText({ parameters, bytes, types }: InspectedPart): string {
   const counts = Object.entries(types)
     .sort(([, a], [, b]) => b - a)
     .map(([type, count]) => `${count} ${type}`);
-  return `${amount(parameters, "")} parameters, ${amount(bytes, "B")}: ${counts.join(", ")}`;
+  return `${count(parameters)} parameters, ${formatBytes(bytes)}: ${counts.join(", ")}`;
 }
 
 function modelText({ options, ignored, missing, loadable, problem, parameters, bytes }: ModelInspection): string {
   const flagged = Object.entries(options).map(([option, file]) => `  --${flagName(option)} ${file}`);
   return [
-    `together: ${amount(parameters, "")} parameters, ${amount(bytes, "B")}`,
+    `together: ${count(parameters)} parameters, ${formatBytes(bytes)}`,
     ...flagged,
     ...ignored.map(({ file, reason }) => `  (${file} ${reason})`),
     ...missing.map((part) => `  ${part.required ? "missing" : "optional"}: ${missingText(part)}`),
@@ -89,12 +90,12 @@ function modelText({ options, ignored, missing, loadable, problem, parameters, b
 }
 
 function missingText({ part, file, repository, bytes = 0 }: MissingPart): string {
-  return file ? `${part}, for example ${file} of ${repository} (${amount(bytes, "B")})` : part;
+  return file ? `${part}, for example ${file} of ${repository} (${formatBytes(bytes)})` : part;
 }
 
-/** 1787064768, "B" → "1.79 GB"; parameters without a unit: "2.47 billion". */
-function amount(value: number, unit: string): string {
-  const words = unit ? [" ", " k", " M", " G"] : ["", " thousand", " million", " billion"];
-  const power = Math.min(3, Math.max(0, Math.floor(Math.log10(Math.max(value, 1)) / 3)));
-  return `${power ? (value / 1000 ** power).toPrecision(3) : value}${words[power]}${unit}`;
+/** 2469663936 → "2.47 billion" */
+function count(parameters: number): string {
+  const words = ["", " thousand", " million", " billion"];
+  const power = Math.min(3, Math.max(0, Math.floor(Math.log10(Math.max(parameters, 1)) / 3)));
+  return `${power ? (parameters / 1000 ** power).toPrecision(3) : parameters}${words[power]}`;
 }

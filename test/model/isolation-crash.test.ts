@@ -193,6 +193,17 @@ test("while it is disposed: dispose resolves, its runs reject as disposed", asyn
   await rejected;
 });
 
+test("a process that does not react is killed by dispose, in mid-run", { skip: process.platform === "win32" }, async () => {
+  const doomed = await loadSmall({ isolate: true });
+  const run = doomed.generate({ ...tiny, steps: 500 });
+  const rejected = assert.rejects(run, { code: "ERR_DISPOSED" });
+  const pid = latest().pid as number;
+  kill("SIGSTOP");
+  await doomed.dispose();
+  await rejected;
+  assert.ok(!alive(pid));
+});
+
 test("dispose while it is started again", async () => {
   const doomed = await loadSmall({ isolate: true });
   kill("SIGKILL");

@@ -120,7 +120,7 @@ test("every model option reaches the engine's struct", () => {
   const received = values(native().describe("model", { ...checked.files, ...checked.params }));
   const nested = Object.fromEntries(Object.entries(offload).map(([part, value]) => [`offload.${part}`, value]));
   assert.deepEqual(received, { ...files, ...options, ...nested, weightType: "q4_K", backend: "cuda1,te=cpu,vae=vulkan0" });
-  const handled = ["files", "preset", "family", "placement", "loraDir", "force", "maxQueue", "signal", "onProgress", "onLog"]; // by TypeScript alone
+  const handled = ["files", "preset", "family", "placement", "loraDir", "force", "maxQueue", "isolate", "signal", "onProgress", "onLog"]; // by TypeScript alone
   const reaching = Object.keys(modelOptions).filter((name) => !handled.includes(name));
   const firstParts = new Set(Object.keys(received).map((name) => name.split(".")[0]));
   assert.deepEqual(reaching.sort(), [...firstParts].sort());
@@ -129,7 +129,7 @@ test("every model option reaches the engine's struct", () => {
 test("every upscaler option reaches the engine", () => {
   const given = { model: "m", threads: 3, tileSize: 64, backend: "cuda1" };
   assert.deepEqual(values(native().describe("upscaler", given)), given);
-  const handled = ["signal", "onProgress", "onLog"]; // by TypeScript alone
+  const handled = ["isolate", "signal", "onProgress", "onLog"]; // by TypeScript alone
   assert.deepEqual(
     Object.keys(upscalerOptions)
       .filter((name) => !handled.includes(name))

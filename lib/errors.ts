@@ -231,7 +231,7 @@ export function isCancelled(error: unknown): boolean {
 /** The one door for native errors: gives them their class and the caller's stack. Anything else passes unchanged. */
 export function fromNative(error: unknown, site: string): unknown {
   if (!(error instanceof Error) || error instanceof SdcppError) return error;
-  const { code, log, signal, exitCode, message } = error as NativeError;
+  const { code, message, ...details } = error as NativeError;
   let mapped: Error;
   if (isCancelled(error)) return abortError();
   if (code === "ERR_INVALID_OPTION") {
@@ -245,7 +245,7 @@ export function fromNative(error: unknown, site: string): unknown {
   } else {
     const Class = classes[code];
     if (!Class) return error;
-    mapped = new Class(message, { log, signal, exitCode });
+    mapped = new Class(message, details);
   }
   return withSite(mapped, site);
 }

@@ -1,6 +1,6 @@
 import path from "node:path";
 import type { NativeModelInfo } from "./binding.js";
-import type { Family, ModelDefaults } from "./types.js";
+import type { Family, ModelDefaults, ModelFiles } from "./types.js";
 
 const common = { sampler: "euler", scheduler: "discrete", flowShift: 3 };
 const stability = "Stability AI Community License";
@@ -54,4 +54,14 @@ export function maxSide(positions: number): number {
 export function familyDefaults(family: Family, largestSide: number): ModelDefaults {
   const { defaults } = families[family];
   return { ...defaults, width: Math.min(defaults.width, largestSide), height: Math.min(defaults.height, largestSide) };
+}
+
+/** The family of a model, where it is not known yet: as its tensors show. */
+export function familyOf(info: Pick<NativeModelInfo, "depth" | "dualAttentionBlocks">, files: ModelFiles, known?: Family): Family {
+  return known ?? detectFamily(info, mainFile(files));
+}
+
+/** The file that holds the diffusion model. */
+export function mainFile({ model, diffusionModel }: ModelFiles): string {
+  return diffusionModel ?? model ?? "";
 }

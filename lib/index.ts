@@ -25,6 +25,8 @@ export {
 export type { Generation } from "./generation.js";
 export { type EncodeOptions, Image, type ImageFormat } from "./image.js";
 export { inspectModel } from "./inspect.js";
+export { type DeviceMemory, type EstimateOptions, estimateMemory, type MemoryEstimate, type PartMemory } from "./memory/estimate.js";
+export type { MemorySuggestion } from "./memory/suggestions.js";
 export { loadModel, type Model, type ModelMemory } from "./model.js";
 export { type ImageParameters, readParameters } from "./parameters.js";
 export { type FieldChange, type Reproduction, reproduce } from "./reproduce.js";

@@ -1,3 +1,4 @@
+import type { NativeModelParams } from "./binding.js";
 import { openPreset } from "./catalog/presets.js";
 import type { Assembly } from "./checkpoint/assembler.js";
 import { assemble } from "./checkpoint/components.js";
@@ -35,4 +36,9 @@ export async function chooseFiles({ files: given, found, preset, family, params,
   // Tensors cannot show that they are the demo's, so what takes their place there counts as such.
   if (!known || ((given.diffusionModel || given.model) && preset !== "demo")) return { files, family: family ?? read, assembly };
   return { files, name: known.name, family: family ?? known.family, assembly };
+}
+
+/** All that native code takes for a load. */
+export function loadParams({ files, family }: ChosenModel, params: NativeModelParams): NativeModelParams {
+  return { ...files, ...params, flashAttention: params.flashAttention ?? family !== "demo" }; // slower with the demo's tiny heads
 }

@@ -1,31 +1,34 @@
-import {
-  type EngineModel,
-  type NativeEvent,
-  type NativeGenerateParams,
-  type NativeImages,
-  type NativeJob,
-  type NativeModelInfo,
-  type NativeTimings,
-  native,
-} from "./binding.js";
+import type { EngineModel, NativeEvent, NativeImages, NativeJob, NativeModelInfo, NativeTimings } from "./binding.js";
 import { checkExtra, extrasOf } from "./checkpoint/extras.js";
 import { fingerprints } from "./checkpoint/fingerprint.js";
 import { deviceId } from "./devices.js";
 import { callSite, DisposedError, fromNative, isCancelled, QueueFullError, SdcppError, withSite } from "./errors.js";
-import { detectFamily, families, familyDefaults, maxSide, modelName } from "./families.js";
+import { families, familyDefaults, familyOf, mainFile, maxSide, modelName } from "./families.js";
 import { Generation, progressEvent } from "./generation.js";
 import { readImages } from "./inputs.js";
 import { isolated } from "./isolation/isolated.js";
-import { type ChosenModel, chooseFiles } from "./model-files.js";
-import { type CheckedModelOptions, checkCountTokens, checkGenerateOptions, checkModelOptions, nativeParams } from "./options.js";
+import { availableMemory } from "./memory/available.js";
+import { guarded } from "./memory/guarded.js";
+import { type ChosenModel, chooseFiles, loadParams } from "./model-files.js";
+import {
+  type CheckedModelOptions,
+  checkCountTokens,
+  checkGenerateOptions,
+  checkModelOptions,
+  nativeParams,
+  previewModesOf,
+} from "./options.js";
 import { type ModelText, writeParameters } from "./parameters.js";
-import type { CountTokensOptions, GenerateOptions, ModelInfo, ModelOptions, PreviewMode, TokenCounts } from "./types.js";
+import type { CountTokensOptions, GenerateOptions, ModelInfo, ModelOptions, TokenCounts } from "./types.js";
 
-/** Bytes of the weights in memory. */
+/** Bytes. */
 export interface ModelMemory {
+  /** Of the weights, as they are in memory. */
   weights: number;
-  /** By part, as in `ModelInfo.parts`. */
+  /** The same by part, as in `ModelInfo.parts`. */
   parts: Record<string, number>;
+  /** What can still be had of each device that the model uses, as in `estimateMemory`; with `isolate` of main memory ("cpu") alone. */
+  free: Record<string, number>;
 }
 
 /**
@@ -46,15 +49,14 @@ export async function loadModel(options: ModelOptions): Promise<Model> {
   };
   stopIfAborted();
   const chosen = await chooseFiles(checked);
-  const { files, family } = chosen;
+  const { files } = chosen;
   stopIfAborted();
 
   let cancel: (() => void) | undefined;
   const emit = (event: NativeEvent) => report(event, checked); // out here, where it keeps no model from being collected
   try {
-    const engine = checked.isolate ? isolated() : native();
-    const flashAttention = checked.params.flashAttention ?? family !== "demo"; // slower with the demo's tiny heads
-    const job = engine.load({ ...files, ...checked.params, flashAttention }, emit);
+    const engine = checked.isolate ? isolated() : guarded();
+    const job = engine.load({ ...loadParams(chosen, checked.params), force: checked.force }, emit);
     cancel = () => job.cancel();
     signal?.addEventListener("abort", cancel, { once: true });
     const [model, prints] = await Promise.all([job.promise, fingerprints(files).catch(() => ({}))]);
@@ -81,8 +83,7 @@ function report(event: NativeEvent, { onProgress, onLog }: Pick<CheckedModelOpti
 type Description = Omit<ModelInfo, "fingerprints" | "engine">;
 
 function describeModel(native: NativeModelInfo, { files, name, family: known }: ChosenModel): Description {
-  const mainFile = files.diffusionModel ?? files.model ?? "";
-  const family = known ?? detectFamily(native, mainFile);
+  const family = familyOf(native, files, known);
   const side = maxSide(native.positions);
   const { diffusion, textEncoders, vae } = native.devices;
   return {
@@ -93,14 +94,9 @@ function describeModel(native: NativeModelInfo, { files, name, family: known }: 
     maxSide: side,
     devices: { diffusion: deviceId(diffusion), textEncoders: deviceId(textEncoders), vae: deviceId(vae) },
     license: families[family].license,
-    name: name ?? modelName(mainFile),
+    name: name ?? modelName(mainFile(files)),
     files,
   };
-}
-
-/** TAESD, where there is one, makes the previews; the engine then has no way to make them with the VAE. */
-function previewModesOf({ parts }: ModelInfo): PreviewMode[] {
-  return ["latent", parts.taesd ? "taesd" : "vae"];
 }
 
 /** A loaded model; comes from `loadModel`. */
@@ -136,12 +132,12 @@ export class Model implements AsyncDisposable {
     const run = new Generation(() => {
       this.#stopIfDisposed();
       const { defaults, maxSide } = this.info;
-      const { parameters, images, preview, priority, signal } = checkGenerateOptions(options, {
+      const { parameters, images, preview, force, priority, signal } = checkGenerateOptions(options, {
         defaults,
         maxSide,
         depth: this.#depth,
         t5: this.#hasT5,
-        previewModes: previewModesOf(this.info),
+        previewModes: previewModesOf(this.info.parts),
         loraDir: this.#options.loraDir,
       });
       this.#stopIfDisposed(); // an option's getter may have done it
@@ -162,7 +158,7 @@ export class Model implements AsyncDisposable {
         signal,
         ...(waits && { ready: () => Promise.all([read(), before]) }),
         start: (emit) => {
-          const job = this.#enqueue({ ...nativeParams(parameters, pictures, preview), priority }, (event) => {
+          const job = this.#enqueue({ ...nativeParams(parameters, pictures, preview), priority, force }, (event) => {
             report(event, { onLog: this.#options.onLog });
             emit(event);
           });
@@ -210,7 +206,7 @@ export class Model implements AsyncDisposable {
     this.#line = turn;
   }
 
-  #enqueue(params: NativeGenerateParams, emit: (event: NativeEvent) => void): NativeJob<NativeTimings> {
+  #enqueue(params: Parameters<EngineModel["generate"]>[0], emit: (event: NativeEvent) => void): NativeJob<NativeTimings> {
     const { maxQueue = Infinity } = this.#options;
     if (this.#unfinished > maxQueue) throw new QueueFullError(maxQueue);
     const job = this.#native.generate(params, emit);
@@ -222,11 +218,12 @@ export class Model implements AsyncDisposable {
     return job;
   }
 
-  /** Memory that the weights take. */
+  /** Memory that the weights take, and what is left. */
   memory(): ModelMemory {
     this.#stopIfDisposed();
     const parts = Object.fromEntries(Object.entries(this.info.parts).map(([name, { bytes }]) => [name, bytes]));
-    return { weights: Object.values(parts).reduce((sum, bytes) => sum + bytes, 0), parts };
+    const free = this.#native.free?.() ?? { cpu: availableMemory().bytes };
+    return { weights: Object.values(parts).reduce((sum, bytes) => sum + bytes, 0), parts, free };
   }
 
   /** Stops this model's runs, which reject with DisposedError, and frees its memory. Further calls return the same promise. */

@@ -110,6 +110,8 @@ export interface ModelOptions extends ModelFiles {
   loraDir?: string;
   /** Default: "auto". */
   loraApplyMode?: LoraApplyMode;
+  /** Load even if `estimateMemory` finds that the model does not fit. Default: false, and it is refused with InsufficientMemoryError. */
+  force?: boolean;
   /**
    * Run the engine in a process of its own, so that a crash of it cannot end yours: the run in work rejects with EngineCrashError, the
    * model is loaded again, and waiting runs go on. Costs some memory and milliseconds: see docs/isolation.md. Default: false.
@@ -466,6 +468,8 @@ export interface GenerateOptions {
    * Has no influence on the pictures. Default: 0.
    */
   priority?: number;
+  /** Draw even if the picture does not seem to fit into the memory that is free. Default: false: it is refused with InsufficientMemoryError. */
+  force?: boolean;
   /** Hires fix; `true` doubles the size. Width and height are then those of the first pass. Default: off. */
   hires?: boolean | Hires;
   /** Previews as events of this run; `true` is one a step. They do not change the picture. Default: off. */

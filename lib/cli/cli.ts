@@ -3,9 +3,10 @@ import yargs from "yargs";
 import { hideBin } from "yargs/helpers";
 import { suggestion } from "../check.js";
 import { InvalidOptionError, SdcppError } from "../errors.js";
-import { generateOptions, modelOptions, upscaleOptions, upscalerOptions } from "../options.js";
+import { estimatePictureOptions, generateOptions, modelOptions, upscaleOptions, upscalerOptions } from "../options.js";
 import { convert } from "./commands/convert.js";
 import { devices } from "./commands/devices.js";
+import { estimate } from "./commands/estimate.js";
 import { generate } from "./commands/generate.js";
 import { inspect } from "./commands/inspect.js";
 import { models } from "./commands/models.js";
@@ -34,6 +35,7 @@ async function main(): Promise<void> {
     .command(inspect)
     .command(pull)
     .command(models)
+    .command(estimate)
     .command(devices)
     .command(convert)
     .command(reproduce)
@@ -74,7 +76,7 @@ function report(error: unknown): number {
 function nearFlag(message: string): string {
   const unknown = /^Unknown arguments?: ([^,]+)/.exec(message)?.[1];
   if (!unknown) return "";
-  const tables = [modelOptions, generateOptions, upscalerOptions, upscaleOptions];
+  const tables = [modelOptions, generateOptions, estimatePictureOptions, upscalerOptions, upscaleOptions];
   const names = tables.flatMap((table) => flagsOf(table)).map(({ name }) => `--${name}`);
   return suggestion(unknown, names);
 }

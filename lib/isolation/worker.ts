@@ -4,12 +4,12 @@ import {
   type NativeGenerateParams,
   type NativeImage,
   type NativeJob,
-  type NativeModel,
   type NativeModelParams,
   type NativeUpscaler,
   type NativeUpscalerParams,
   native,
 } from "../binding.js";
+import { type GuardedModel, guarded } from "../memory/guarded.js";
 import { PreviewGate } from "./previews.js";
 import { type Method, plainError, type Reply, type Request } from "./protocol.js";
 
@@ -21,7 +21,7 @@ interface ParentPort {
 
 type Emit = (event: NativeEvent) => void;
 
-let model: NativeModel | undefined;
+let model: GuardedModel | undefined;
 let upscaler: NativeUpscaler | undefined;
 const jobs = new Map<number, NativeJob<unknown>>();
 
@@ -38,7 +38,7 @@ function loaded<T>(thing: T | undefined): T {
 
 const methods: Record<Method, (emit: Emit, ...args: never[]) => unknown> = {
   load: (emit, params: NativeModelParams) => {
-    const { promise, cancel } = native().load(params, emit);
+    const { promise, cancel } = guarded().load(params, emit);
     const done = promise.then((result) => {
       model = result;
       return { info: result.info, engine: native().engine };

@@ -15,6 +15,7 @@ export interface CheckedModelOptions {
   loraDir?: string;
   /** Everything but the files, as native code takes it. */
   params: NativeModelParams;
+  force: boolean;
   maxQueue?: number;
   isolate?: boolean;
   signal?: AbortSignal;
@@ -50,8 +51,8 @@ export function checkModelOptions(options: unknown): CheckedModelOptions {
     backend: backendSpec(backend as string, placement as Partial<Record<Module, string>> | undefined),
   };
   for (const [name, value] of Object.entries(params)) if (value === undefined) delete params[name as keyof typeof params];
-  const { maxQueue, isolate, signal, onProgress, onLog } = checked;
-  return { files, found, preset, family, loraDir, params, maxQueue, isolate, signal, onProgress, onLog } as CheckedModelOptions;
+  const { force, maxQueue, isolate, signal, onProgress, onLog } = checked;
+  return { files, found, preset, family, loraDir, params, force, maxQueue, isolate, signal, onProgress, onLog } as CheckedModelOptions;
 }
 
 /** Checks what `inspectModel` is to look at; throws InvalidOptionError. */

@@ -91,6 +91,7 @@ export const modelOptions: OptionTable = {
     description: "Merge LoRAs into the weights, or add them in each step",
   },
   isolate,
+  force: { kind: "boolean", default: false, description: "Go on where memory does not seem to suffice" },
   maxQueue: { kind: "integer", min: 0, max: 1_000_000, defaultText: "no limit", codeOnly: true, description: "Runs that may wait" },
   signal: { kind: "signal", description: "Stops the load" },
   onProgress: { kind: "callback", description: "Called as the weights come in" },
@@ -233,8 +234,23 @@ export const generateOptions: OptionTable = {
   mask: { kind: "image", words: ["alpha"], description: "Paint only where this picture is white, or (alpha) the first is transparent" },
   keepUnmasked: { kind: "boolean", defaultText: "true", description: "Put the pixels outside the mask back unchanged" },
   maskFeather: { kind: "integer", min: 0, max: 256, defaultText: "0", description: "Pixels over which the mask's edge fades" },
+  force: { kind: "boolean", default: false, description: "Go on where memory does not seem to suffice" },
   priority: { kind: "integer", min: -10, max: 10, default: 0, codeOnly: true, description: "Place in line; higher goes first" },
   signal: { kind: "signal", description: "Stops the run" },
+};
+
+/** What `estimateMemory` takes of `loadModel` and of `generate`. */
+const estimateModelNames =
+  "files preset family backend placement taesdPreviewOnly threads flashAttention mmap offload weightType signal".split(" ");
+const estimatePictureNames = "width height batchCount vaeTiling hires preview".split(" ");
+const pick = (table: OptionTable, names: string[]): OptionTable =>
+  Object.fromEntries(names.flatMap((name) => (table[name] ? [[name, table[name]]] : [])));
+
+export const estimateModelOptions: OptionTable = { ...fileOptions, ...pick(modelOptions, estimateModelNames) };
+export const estimatePictureOptions: OptionTable = {
+  ...pick(generateOptions, estimatePictureNames),
+  chunks: { kind: "integer", min: 1, max: 16, default: 1, description: "Chunks of 77 tokens that the prompt has" },
+  imageToImage: { kind: "boolean", default: false, description: "With a picture to begin with" },
 };
 
 export const promptOption: Option = { ...prompt, description: "The text to count" };

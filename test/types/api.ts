@@ -1,6 +1,8 @@
 /** Compiled, never run: the public types must allow this and refuse what follows `@ts-expect-error`. */
 import {
   type Device,
+  type EstimateOptions,
+  estimateMemory,
   type GenerationEvent,
   type GenerationResult,
   Image,
@@ -11,6 +13,8 @@ import {
   listDevices,
   listModels,
   loadModel,
+  type MemoryEstimate,
+  type MemorySuggestion,
   type Model,
   type PullEvent,
   type PulledModel,
@@ -38,6 +42,15 @@ export async function usage(): Promise<void> {
   const { files, options, loadable, missing } = await inspectModel(["a.gguf"], { sha256: true, onProgress: ({ bytes }) => bytes });
   if (!loadable) void missing.map(({ file, repository }) => `${repository}/${file}`);
   else await loadModel({ ...options, threads: files[0]?.layout === "all-in-one" ? 1 : 2 });
+  const free: number | undefined = model.memory().free.cpu;
+  const wanted: EstimateOptions = { diffusionModel: "a.gguf", clipL: "b.gguf", vae: "c.gguf", width: 512, vaeTiling: true, chunks: 2 };
+  const estimate: MemoryEstimate = await estimateMemory(wanted);
+  const [suggestion]: MemorySuggestion[] = estimate.suggestions;
+  if (!estimate.fits) await estimateMemory({ ...wanted, ...suggestion?.options });
+  await loadModel({ preset: "demo", force: true });
+  // @ts-expect-error steps have no influence
+  await estimateMemory({ preset: "demo", steps: 4 });
+  void [free, estimate.devices.cpu?.peak, estimate.parts.diffusion?.compute, suggestion?.saves];
   const run = model.generate({ prompt: "a", seed: 7n, width: side, skipLayerGuidance: { layers: [7] }, sigmas: [1, 0] });
   model.generate({ prompt: "a", seed: 7, skipLayerGuidance: true });
   const raw: RawImage = { data: new Uint8ClampedArray(3), width: 1, height: 1, channels: 3 };

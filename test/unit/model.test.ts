@@ -70,6 +70,14 @@ describe("Model", () => {
     assert.deepEqual([read?.seed, read?.model, read?.rng, read?.steps], [7n, "medium", "cpu", 40]);
   });
 
+  it("passes force on, which is no parameter of the picture", async () => {
+    const { model, jobs } = fakeModel();
+    const run = model.generate({ prompt: "a", force: true });
+    jobs[0]?.finish();
+    const { force } = { ...jobs[0]?.params } as { force?: boolean };
+    assert.deepEqual([force, "force" in (await run).parameters], [true, false]);
+  });
+
   it("rejects wrong options without native work", async () => {
     const { model, jobs } = fakeModel();
     await assert.rejects(
@@ -162,7 +170,9 @@ describe("Model", () => {
   });
 
   it("knows the memory of its weights", () => {
-    assert.deepEqual(fakeModel().model.memory(), { weights: 120, parts: { diffusion: 100, vae: 20 } });
+    const { free, ...weights } = fakeModel().model.memory();
+    assert.deepEqual(weights, { weights: 120, parts: { diffusion: 100, vae: 20 } });
+    assert.ok((free.cpu ?? 0) > 0);
   });
 
   it("dispose stops all runs, then frees, once", async () => {

@@ -20,6 +20,7 @@ import { type ChosenModel, chooseFiles } from "./model-files.js";
 import { type CheckedModelOptions, checkCountTokens, checkGenerateOptions, checkModelOptions, nativeParams } from "./options.js";
 import { type ModelText, writeParameters } from "./parameters.js";
 import type { CountTokensOptions, GenerateOptions, ModelInfo, ModelOptions, PreviewMode, TokenCounts } from "./types.js";
+import { unwatch, watch } from "./undisposed.js";
 
 /** Bytes of the weights in memory. */
 export interface ModelMemory {
@@ -122,6 +123,7 @@ export class Model implements AsyncDisposable {
     this.#options = options;
     this.#depth = nativeModel.info.depth;
     this.info = info;
+    watch(this, "A model", nativeModel);
   }
 
   /**
@@ -231,6 +233,7 @@ export class Model implements AsyncDisposable {
 
   /** Stops this model's runs, which reject with DisposedError, and frees its memory. Further calls return the same promise. */
   dispose(): Promise<void> {
+    unwatch(this.#native);
     this.#disposal ??= this.#dispose(callSite(this.dispose));
     return this.#disposal;
   }

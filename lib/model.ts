@@ -20,6 +20,7 @@ import {
 } from "./options.js";
 import { type ModelText, writeParameters } from "./parameters.js";
 import type { CountTokensOptions, GenerateOptions, ModelInfo, ModelOptions, TokenCounts } from "./types.js";
+import { unwatch, watch } from "./undisposed.js";
 
 /** Bytes. */
 export interface ModelMemory {
@@ -118,6 +119,7 @@ export class Model implements AsyncDisposable {
     this.#options = options;
     this.#depth = nativeModel.info.depth;
     this.info = info;
+    watch(this, "A model", nativeModel);
   }
 
   /**
@@ -228,6 +230,7 @@ export class Model implements AsyncDisposable {
 
   /** Stops this model's runs, which reject with DisposedError, and frees its memory. Further calls return the same promise. */
   dispose(): Promise<void> {
+    unwatch(this.#native);
     this.#disposal ??= this.#dispose(callSite(this.dispose));
     return this.#disposal;
   }

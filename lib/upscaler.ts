@@ -10,6 +10,7 @@ import { type Picture, readPicture } from "./inputs.js";
 import { isolated } from "./isolation/isolated.js";
 import { backendSpec, imageOption, upscaleOptions, upscalerOptions } from "./options.js";
 import type { ImageInput, LogEvent, ProgressEvent } from "./types.js";
+import { unwatch, watch } from "./undisposed.js";
 
 export interface UpscalerOptions {
   /** File of an ESRGAN network (RRDBNet with 3 channels, such as RealESRGAN_x4plus): GGUF, safetensors or .pth. */
@@ -98,6 +99,7 @@ export class Upscaler implements AsyncDisposable {
     this.#native = loaded;
     this.#onLog = onLog;
     this.info = { ...loaded.info, device: deviceId(loaded.info.device) };
+    watch(this, "An upscaler", loaded);
   }
 
   /**
@@ -133,6 +135,7 @@ export class Upscaler implements AsyncDisposable {
 
   /** Stops this upscaler's calls, which reject with DisposedError, and frees its memory. Further calls return the same promise. */
   dispose(): Promise<void> {
+    unwatch(this.#native);
     this.#disposal ??= this.#native.dispose();
     return this.#disposal;
   }

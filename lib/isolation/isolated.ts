@@ -1,9 +1,6 @@
 import type { EngineBinding, EngineModel, NativeEvent, NativeJob, NativeTimings, NativeUpscaler } from "../binding.js";
 import { Host, type Loading } from "./host.js";
 
-/** Ends the processes of models that nobody has any more. */
-const forgotten = new FinalizationRegistry<Host>((host) => host.end());
-
 /** What `native()` is for a model in this process, for one model or upscaler in a process of its own. */
 export function isolated(): EngineBinding {
   const binding = {
@@ -24,9 +21,7 @@ export function isolated(): EngineBinding {
     const { promise, cancel } = host.load();
     const loaded = promise.then(({ info, engine }) => {
       binding.engine = engine;
-      const made = make(host, info);
-      forgotten.register(made, host);
-      return made;
+      return make(host, info);
     });
     return { promise: loaded, cancel };
   }

@@ -27,6 +27,13 @@ export type NativeLogLevel = "debug" | "info" | "warn" | "error";
 export interface NativeError extends Error {
   code: string;
   log?: string[];
+  /** Of a lack of memory. */
+  needed?: number;
+  available?: number;
+  suggestions?: string[];
+  /** How the engine's process ended (lib/isolation/). */
+  signal?: string;
+  exitCode?: number;
 }
 
 /** Mirrors `native/params/model.cc`. Unset members keep the engine's own defaults. */
@@ -166,10 +173,69 @@ export interface NativeTokenCounts {
 export interface NativeModel {
   readonly info: NativeModelInfo;
   generate(params: NativeGenerateParams, emit: (event: NativeEvent) => void): NativeJob<NativeTimings>;
+  /** Throws what `generate` would throw at once, for a run that is to start later. */
+  check(params: NativeGenerateParams): void;
   /** On the calling thread: by encoder, and `chunks` of the whole. */
   countTokens(prompt: string, t5Prompt?: string): NativeTokenCounts;
   /** Cancels the model's jobs and frees it on the engine thread. */
   dispose(): Promise<void>;
+}
+
+/** Bytes that one graph needs while it is computed: `buffer` on the part's device, `work` on the CPU. */
+export interface NativeComputation {
+  buffer: number;
+  work: number;
+}
+
+/** Mirrors `engine::PartFootprint`: bytes, and devices by ggml's names; `weightsDevice` may be "disk". */
+export interface NativePartFootprint {
+  weights: number;
+  /** Of the weights, what stays in a mapped file. */
+  mapped: number;
+  /** Most that reading the weights holds beside them. */
+  staging: number;
+  device: string;
+  weightsDevice: string;
+  /** Of a text encoder. */
+  text: NativeComputation;
+}
+
+/** What the headers of a model's files say. */
+export interface NativeFootprintInfo extends Pick<NativeModelInfo, "depth" | "dualAttentionBlocks" | "positions"> {
+  parts: Record<string, NativePartFootprint>;
+}
+
+export interface NativeMeasured {
+  diffusion: NativeComputation;
+  decode: NativeComputation;
+  encode?: NativeComputation;
+  preview?: NativeComputation;
+}
+
+export interface NativeFootprint {
+  readonly info: NativeFootprintInfo;
+  /** What a picture takes, on the calling thread; a picture to begin with is not among the params. Throws for a size that cannot be drawn. */
+  measure(params: NativeGenerateParams, chunks: number, beginsWithPicture: boolean): NativeMeasured;
+  /** The parts' devices, by ggml's names; `host` is the CPU, whose numbers are the machine's. */
+  devices(): Record<string, { free: number; total: number; host: boolean }>;
+  /** Frees it; nothing but this may be called afterwards. */
+  dispose(): void;
+}
+
+/** What `native()` does not know: `force` is for lib/memory/guarded.ts. */
+type Forcible<T> = T & { force?: boolean };
+
+/** A model as lib/model.ts uses it: in this process, or in one of its own (lib/isolation/). */
+export interface EngineModel extends Pick<NativeModel, "info" | "dispose"> {
+  generate(params: Forcible<NativeGenerateParams>, emit: (event: NativeEvent) => void): NativeJob<NativeTimings>;
+  countTokens(prompt: string, t5Prompt?: string): NativeTokenCounts | Promise<NativeTokenCounts>;
+  /** Bytes by device that the engine's process can still get; absent for another process. */
+  free?(): Record<string, number>;
+}
+
+/** What loads models and upscalers: `guarded()` or `isolated()`. */
+export interface EngineBinding extends Pick<NativeBinding, "loadUpscaler" | "engine"> {
+  load(params: Forcible<NativeModelParams>, emit: (event: NativeEvent) => void): NativeJob<EngineModel>;
 }
 
 export interface NativeDevice {
@@ -194,6 +260,10 @@ export interface NativeBinding {
   convert(params: NativeConvertParams, emit: (event: NativeEvent) => void): NativeJob<{ bytes: number; tensors: Record<string, number> }>;
   loadUpscaler(params: NativeUpscalerParams, emit: (event: NativeEvent) => void): NativeJob<NativeUpscaler>;
   devices(): NativeJob<NativeDevice[]>;
+  /** Reads the headers of the files, as `load` would; no weights. */
+  openFootprint(params: NativeModelParams, emit: (event: NativeEvent) => void): NativeJob<NativeFootprint>;
+  /** What the running job's computation holds on a device until the job ends; `device` is "" without one. */
+  heldMemory(): { device: string; bytes: number };
   /** The params tables; nested members are named by path (`skipLayerGuidance.layers`). */
   describe(table: "model" | "generate" | "convert" | "upscaler", params?: object): NativeField[];
   /** Ends this environment's jobs and waits until the engine has let go of them; further calls throw. */

@@ -9,7 +9,8 @@ type Rule =
   /** `refused`: names that exist, each with the reason why it may not be used. */
   | { kind: "enum"; values: readonly string[]; refused?: Readonly<Record<string, string>> }
   | { kind: "seed" }
-  | { kind: "list"; of: Option; min: number; max: number }
+  /** `orItem`: one item, a string, may stand alone. */
+  | { kind: "list"; of: Option; min: number; max: number; orItem?: true }
   | { kind: "object"; members: OptionTable; orBoolean?: true; orMember?: string }
   | { kind: "pattern"; pattern: RegExp; form: string }
   | { kind: "callback" }
@@ -53,7 +54,7 @@ export function expectation(option: Option): string {
     case "seed":
       return "an integer from 0 to 2^63-1, as a bigint above 2^53-1";
     case "list":
-      return `an array of ${option.min} to ${option.max} items`;
+      return `${option.orItem ? `${expectation(option.of)} or ` : ""}an array of ${option.min} to ${option.max} items`;
     case "object":
       if (option.orMember) return `true, false, the ${option.orMember} or an object`;
       return option.orBoolean ? "true, false or an object" : "an object";
@@ -193,6 +194,7 @@ function checkString(option: Extract<Option, { kind: "string" }>, value: unknown
 }
 
 function checkList(option: Extract<Option, { kind: "list" }>, value: unknown, path: string): unknown[] {
+  if (option.orItem && typeof value === "string") return [checkValue(option.of, value, path)];
   if (!Array.isArray(value)) fail(path, option, value);
   const length = value.length;
   if (length < option.min || length > option.max) fail(path, option, value);

@@ -2,7 +2,9 @@ import { randomBytes } from "node:crypto";
 import { open, realpath, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { native } from "./binding.js";
-import { sniff } from "./checkpoint/files.js";
+import { readCheckpoint } from "./checkpoint/checkpoint.js";
+import { assemble, labelled } from "./checkpoint/components.js";
+import { checkLoadable, checkLocal, checkWhole } from "./checkpoint/refusals.js";
 import { callSite, fromNative, InvalidOptionError, isCancelled, ModelFileError } from "./errors.js";
 import { progressEvent } from "./generation.js";
 import { checkConvertOptions } from "./options.js";
@@ -26,8 +28,7 @@ export async function convert(options: ConvertOptions): Promise<ConvertResult> {
     if (signal?.aborted) throw signal.reason;
   };
   stopIfAborted();
-  await sniff("input", params.input);
-  if (params.vae) await sniff("vae", params.vae);
+  await checkInputs(params, signal);
   await checkOutput(params.output, { input: params.input, vae: params.vae });
   stopIfAborted();
 
@@ -55,6 +56,17 @@ export async function convert(options: ConvertOptions): Promise<ConvertResult> {
   } finally {
     if (cancel) signal?.removeEventListener("abort", cancel);
   }
+}
+
+/** The input may be any model whose file is whole; the VAE has to be one. */
+async function checkInputs({ input, vae }: Pick<ConvertOptions, "input" | "vae">, signal?: AbortSignal): Promise<void> {
+  checkLocal("input", input);
+  const checkpoint = await labelled("input", readCheckpoint(input, { signal }));
+  checkWhole("input", checkpoint);
+  if (!vae) return;
+  checkLocal("vae", vae);
+  const assembly = await assemble({ explicit: { vae } }, { signal });
+  checkLoadable({ ...assembly, missing: [] });
 }
 
 /** Syncs before renaming, so that no crash of the system leaves a short file under the final name. */

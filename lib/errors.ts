@@ -61,17 +61,32 @@ export class InvalidOptionError extends TypeError {
   }
 }
 
+interface FileDetails extends ErrorDetails {
+  file?: string;
+  offset?: number;
+}
+
 /** A file that is missing, unreadable, truncated, malformed or of a foreign format. */
 export class ModelFileError extends SdcppError {
   readonly code = "ERR_MODEL_FILE";
+  /** Path or URL, where known. */
+  readonly file?: string;
+  /** The byte in the file where the fault is, where known. */
+  readonly offset?: number;
+
+  constructor(message: string, { file, offset, ...details }: FileDetails = {}) {
+    super(message, details);
+    this.file = file;
+    this.offset = offset;
+  }
 }
 
-/** No text encoder or no VAE. */
+/** No diffusion model, no text encoder or no VAE; the message names a file to get. */
 export class MissingComponentError extends SdcppError {
   readonly code = "ERR_MISSING_COMPONENT";
 }
 
-/** A model of another family or layout. */
+/** A model of another family or layout, or another kind of file given as one. */
 export class UnsupportedModelError extends SdcppError {
   readonly code = "ERR_UNSUPPORTED_MODEL";
 }
@@ -113,9 +128,13 @@ interface CrashDetails extends ErrorDetails {
   exitCode?: number;
 }
 
-/** The isolated engine process died. */
+/**
+ * The engine's process died (only with `isolate: true`). It has been started again, unless the message says otherwise; `log` has the last
+ * lines of the engine's log and of what the process printed.
+ */
 export class EngineCrashError extends SdcppError {
   readonly code = "ERR_ENGINE_CRASH";
+  /** What ended it, such as "SIGSEGV"; on Windows and in Electron there is only an `exitCode`. */
   readonly signal?: string;
   readonly exitCode?: number;
 
@@ -156,18 +175,34 @@ export class ChecksumError extends SdcppError {
   readonly code = "ERR_CHECKSUM";
 }
 
+/** A license, and in short what it says; the license decides, not the summary. */
+export interface LicenseSummary {
+  name: string;
+  version: string;
+  url: string;
+  summary: string[];
+}
+
 /** The license of a model has to be accepted first. */
 export class LicenseError extends SdcppError {
   readonly code = "ERR_LICENSE";
+  /** What has to be accepted. */
+  readonly license?: LicenseSummary;
+
+  constructor(message: string, { license, ...details }: ErrorDetails & { license?: LicenseSummary } = {}) {
+    super(message, details);
+    this.license = license;
+  }
 }
 
-const classes: Record<string, new (message: string, details?: ErrorDetails) => SdcppError> = {
+const classes: Record<string, new (message: string, details?: CrashDetails) => SdcppError> = {
   ERR_MODEL_FILE: ModelFileError,
   ERR_MISSING_COMPONENT: MissingComponentError,
   ERR_UNSUPPORTED_MODEL: UnsupportedModelError,
   ERR_INSUFFICIENT_MEMORY: InsufficientMemoryError,
   ERR_GENERATION: GenerationError,
   ERR_ENGINE_ASSERTION: EngineAssertionError,
+  ERR_ENGINE_CRASH: EngineCrashError,
   ERR_DISPOSED: DisposedError,
 };
 
@@ -183,6 +218,11 @@ export function abortError(): DOMException {
   return new DOMException("This operation was aborted", "AbortError");
 }
 
+/** An error in the form of those of native code, for `fromNative`. */
+export function nativeError(code: string, message: string, details?: Partial<NativeError>): NativeError {
+  return Object.assign(new Error(message), details, { code });
+}
+
 /** True for the rejection of a canceled native job. */
 export function isCancelled(error: unknown): boolean {
   return (error as NativeError | undefined)?.code === "ERR_CANCELLED";
@@ -191,7 +231,7 @@ export function isCancelled(error: unknown): boolean {
 /** The one door for native errors: gives them their class and the caller's stack. Anything else passes unchanged. */
 export function fromNative(error: unknown, site: string): unknown {
   if (!(error instanceof Error) || error instanceof SdcppError) return error;
-  const { code, log, message } = error as NativeError;
+  const { code, message, ...details } = error as NativeError;
   let mapped: Error;
   if (isCancelled(error)) return abortError();
   if (code === "ERR_INVALID_OPTION") {
@@ -205,7 +245,7 @@ export function fromNative(error: unknown, site: string): unknown {
   } else {
     const Class = classes[code];
     if (!Class) return error;
-    mapped = new Class(message, { log });
+    mapped = new Class(message, details);
   }
   return withSite(mapped, site);
 }

@@ -1,3 +1,6 @@
+export { type ListedFile, type ListedModel, listModels } from "./catalog/models.js";
+export { type PulledModel, type PullOptions, pull } from "./catalog/pull.js";
+export type { PullEvent, PullFileEvent, PullProgressEvent, PullRetryEvent } from "./catalog/tracker.js";
 export { convert } from "./convert.js";
 export { listDevices } from "./devices.js";
 export {
@@ -11,6 +14,7 @@ export {
   InsufficientMemoryError,
   InvalidOptionError,
   LicenseError,
+  type LicenseSummary,
   MissingComponentError,
   ModelFileError,
   NoBinaryError,
@@ -20,6 +24,9 @@ export {
 } from "./errors.js";
 export type { Generation } from "./generation.js";
 export { type EncodeOptions, Image, type ImageFormat } from "./image.js";
+export { inspectModel } from "./inspect.js";
+export { type DeviceMemory, type EstimateOptions, estimateMemory, type MemoryEstimate, type PartMemory } from "./memory/estimate.js";
+export type { MemorySuggestion } from "./memory/suggestions.js";
 export { loadModel, type Model, type ModelMemory } from "./model.js";
 export { type ImageParameters, readParameters } from "./parameters.js";
 export { type FieldChange, type Reproduction, reproduce } from "./reproduce.js";

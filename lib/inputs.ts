@@ -1,7 +1,7 @@
-import { readFile, stat } from "node:fs/promises";
 import sharp from "sharp";
 import type { NativeImage, NativeImages } from "./binding.js";
 import { InvalidOptionError } from "./errors.js";
+import { readImageFile } from "./image-file.js";
 import { type GivenImages, type ModelLimits, resolveHires } from "./options.js";
 import type { Fit, GenerationParameters, ImageInput, RawImage } from "./types.js";
 
@@ -39,16 +39,6 @@ export function openImage(input: ImageInput, option: string): Promise<Source> {
     const { autoOrient, hasAlpha } = await open().metadata();
     return { open: () => open().autoOrient(), width: autoOrient.width, height: autoOrient.height, hasAlpha };
   });
-}
-
-const maxFile = 2 ** 30;
-
-/** Devices, pipes and the like may have no end, or never begin. */
-async function readImageFile(file: string): Promise<Buffer> {
-  const found = await stat(file);
-  if (!found.isFile()) throw new Error(`${file} is not a regular file`);
-  if (found.size > maxFile) throw new Error(`${file} has ${found.size} bytes, more than 1 GiB`);
-  return readFile(file);
 }
 
 async function opener(input: ImageInput): Promise<() => sharp.Sharp> {

@@ -1,7 +1,7 @@
-import { readFile } from "node:fs/promises";
 import { crc32, inflateSync } from "node:zlib";
 import sharp from "sharp";
 import { InvalidOptionError } from "./errors.js";
+import { readImageFile } from "./image-file.js";
 
 /** Text inside image files: PNG's `parameters` chunk and EXIF's UserComment, where other tools look for it. */
 
@@ -93,10 +93,11 @@ function readExifText(exif: Buffer): string | undefined {
   return (text[0] ? Buffer.from(even) : Buffer.from(even).swap16()).toString("utf16le"); // some tools write little-endian
 }
 
-/** The text of an image file, or undefined when it has none. Throws InvalidOptionError when it is not an image. */
+/** The text of an image file, or undefined when it has none. Throws InvalidOptionError when it is not an image, or cannot be read. */
 export async function readText(source: string | Uint8Array): Promise<string | undefined> {
-  const bytes = typeof source === "string" ? await readFile(source) : Buffer.from(source.buffer, source.byteOffset, source.byteLength);
   try {
+    const bytes =
+      typeof source === "string" ? await readImageFile(source) : Buffer.from(source.buffer, source.byteOffset, source.byteLength);
     if (bytes.subarray(0, 8).equals(pngSignature)) return readPngText(bytes);
     const { exif } = await sharp(bytes).metadata();
     return exif && readExifText(exif);

@@ -1,38 +1,44 @@
-import {
-  type NativeEvent,
-  type NativeGenerateParams,
-  type NativeImages,
-  type NativeJob,
-  type NativeModel,
-  type NativeModelInfo,
-  type NativeTimings,
-  native,
-} from "./binding.js";
-import { demoFiles } from "./catalog/demo.js";
-import { checkFiles } from "./checkpoint/files.js";
+import type { EngineModel, NativeEvent, NativeImages, NativeJob, NativeModelInfo, NativeTimings } from "./binding.js";
+import { checkExtra, extrasOf } from "./checkpoint/extras.js";
 import { fingerprints } from "./checkpoint/fingerprint.js";
 import { deviceId } from "./devices.js";
-import { callSite, DisposedError, fromNative, InvalidOptionError, isCancelled, QueueFullError, withSite } from "./errors.js";
-import { detectFamily, families, familyDefaults, maxSide, modelName } from "./families.js";
+import { callSite, DisposedError, fromNative, isCancelled, QueueFullError, SdcppError, withSite } from "./errors.js";
+import { families, familyDefaults, familyOf, mainFile, maxSide, modelName } from "./families.js";
 import { Generation, progressEvent } from "./generation.js";
 import { readImages } from "./inputs.js";
-import { type CheckedModelOptions, checkCountTokens, checkGenerateOptions, checkModelOptions, nativeParams } from "./options.js";
+import { isolated } from "./isolation/isolated.js";
+import { availableMemory } from "./memory/available.js";
+import { guarded } from "./memory/guarded.js";
+import { type ChosenModel, chooseFiles, loadParams } from "./model-files.js";
+import {
+  type CheckedModelOptions,
+  checkCountTokens,
+  checkGenerateOptions,
+  checkModelOptions,
+  nativeParams,
+  previewModesOf,
+} from "./options.js";
 import { type ModelText, writeParameters } from "./parameters.js";
-import type { CountTokensOptions, GenerateOptions, ModelFiles, ModelInfo, ModelOptions, PreviewMode, TokenCounts } from "./types.js";
+import type { CountTokensOptions, GenerateOptions, ModelInfo, ModelOptions, TokenCounts } from "./types.js";
+import { unwatch, watch } from "./undisposed.js";
 
-/** Bytes of the weights in memory. */
+/** Bytes. */
 export interface ModelMemory {
+  /** Of the weights, as they are in memory. */
   weights: number;
-  /** By part, as in `ModelInfo.parts`. */
+  /** The same by part, as in `ModelInfo.parts`. */
   parts: Record<string, number>;
+  /** What can still be had of each device that the model uses, as in `estimateMemory`; with `isolate` of main memory ("cpu") alone. */
+  free: Record<string, number>;
 }
 
 /**
  * Loads a model. When the promise resolves, all weights are in memory.
  * @throws InvalidOptionError for a wrong option
- * @throws ModelFileError, MissingComponentError, UnsupportedModelError for files that cannot be used
+ * @throws ModelFileError, MissingComponentError, UnsupportedModelError for files that cannot be used, and for a preset that was not pulled
  * @throws InsufficientMemoryError when the model does not fit the device
  * @throws NoBinaryError when there is no native build for this platform
+ * @throws EngineCrashError when the engine's process ends (with `isolate: true`)
  * @throws the signal's reason when it is aborted
  */
 export async function loadModel(options: ModelOptions): Promise<Model> {
@@ -43,33 +49,27 @@ export async function loadModel(options: ModelOptions): Promise<Model> {
     if (signal?.aborted) throw signal.reason;
   };
   stopIfAborted();
-  const files = await resolveFiles(checked);
-  await checkFiles(files);
+  const chosen = await chooseFiles(checked);
+  const { files } = chosen;
   stopIfAborted();
 
   let cancel: (() => void) | undefined;
+  const emit = (event: NativeEvent) => report(event, checked); // out here, where it keeps no model from being collected
   try {
-    const flashAttention = checked.params.flashAttention ?? checked.preset !== "demo"; // slower with the demo's tiny heads
-    const job = native().load({ ...files, ...checked.params, flashAttention }, (event) => report(event, checked));
+    const engine = checked.isolate ? isolated() : guarded();
+    const job = engine.load({ ...loadParams(chosen, checked.params), force: checked.force }, emit);
     cancel = () => job.cancel();
     signal?.addEventListener("abort", cancel, { once: true });
     const [model, prints] = await Promise.all([job.promise, fingerprints(files).catch(() => ({}))]);
-    const engine = native().engine.commit.slice(0, 8);
+    const commit = engine.engine.commit.slice(0, 8);
     if (signal?.aborted) await model.dispose();
     stopIfAborted();
-    return new Model(model, { ...describeModel(model.info, files, checked), fingerprints: prints, engine }, checked);
+    return new Model(model, { ...describeModel(model.info, chosen), fingerprints: prints, engine: commit }, checked);
   } catch (error) {
     throw signal?.aborted && isCancelled(error) ? signal.reason : fromNative(error, site);
   } finally {
     if (cancel) signal?.removeEventListener("abort", cancel);
   }
-}
-
-/** A preset's files, and the given ones in their place. */
-async function resolveFiles({ files, preset, params, signal }: CheckedModelOptions): Promise<ModelFiles> {
-  if (!preset) return files;
-  const { taesd, ...demo } = await demoFiles({ signal });
-  return { ...demo, ...(files.vae && !params.taesdPreviewOnly ? {} : { taesd }), ...files }; // the engine prefers a TAESD to a VAE
 }
 
 function report(event: NativeEvent, { onProgress, onLog }: Pick<CheckedModelOptions, "onProgress" | "onLog">): void {
@@ -83,9 +83,8 @@ function report(event: NativeEvent, { onProgress, onLog }: Pick<CheckedModelOpti
 
 type Description = Omit<ModelInfo, "fingerprints" | "engine">;
 
-function describeModel(native: NativeModelInfo, files: ModelFiles, { preset, family: given }: CheckedModelOptions): Description {
-  const mainFile = files.diffusionModel ?? files.model ?? "";
-  const family = given ?? (preset === "demo" ? "demo" : detectFamily(native, mainFile));
+function describeModel(native: NativeModelInfo, { files, name, family: known }: ChosenModel): Description {
+  const family = familyOf(native, files, known);
   const side = maxSide(native.positions);
   const { diffusion, textEncoders, vae } = native.devices;
   return {
@@ -96,20 +95,15 @@ function describeModel(native: NativeModelInfo, files: ModelFiles, { preset, fam
     maxSide: side,
     devices: { diffusion: deviceId(diffusion), textEncoders: deviceId(textEncoders), vae: deviceId(vae) },
     license: families[family].license,
-    name: preset ?? modelName(mainFile),
+    name: name ?? modelName(mainFile(files)),
     files,
   };
-}
-
-/** TAESD, where there is one, makes the previews; the engine then has no way to make them with the VAE. */
-function previewModesOf({ parts }: ModelInfo): PreviewMode[] {
-  return ["latent", parts.taesd ? "taesd" : "vae"];
 }
 
 /** A loaded model; comes from `loadModel`. */
 export class Model implements AsyncDisposable {
   readonly info: ModelInfo;
-  readonly #native: NativeModel;
+  readonly #native: EngineModel;
   readonly #options: Pick<CheckedModelOptions, "onLog" | "params" | "loraDir" | "maxQueue">;
   readonly #depth: number;
   readonly #runs = new Set<Generation>();
@@ -120,17 +114,18 @@ export class Model implements AsyncDisposable {
   #disposal: Promise<void> | undefined;
 
   /** @internal */
-  constructor(nativeModel: NativeModel, info: ModelInfo, options: Pick<CheckedModelOptions, "onLog" | "params" | "loraDir" | "maxQueue">) {
+  constructor(nativeModel: EngineModel, info: ModelInfo, options: Pick<CheckedModelOptions, "onLog" | "params" | "loraDir" | "maxQueue">) {
     this.#native = nativeModel;
     this.#options = options;
     this.#depth = nativeModel.info.depth;
     this.info = info;
+    watch(this, "A model", nativeModel);
   }
 
   /**
    * Starts a run. Never throws: every failure rejects the run (and is thrown to who iterates it).
-   * It rejects with InvalidOptionError, GenerationError, EngineAssertionError, InsufficientMemoryError, DisposedError, QueueFullError, or the
-   * signal's reason.
+   * It rejects with InvalidOptionError, ModelFileError (for LoRAs and the upscaler of a hires fix), GenerationError, EngineAssertionError,
+   * InsufficientMemoryError, DisposedError, QueueFullError, EngineCrashError (with `isolate: true`), or the signal's reason.
    */
   generate(options: GenerateOptions): Generation {
     const site = callSite(this.generate);
@@ -139,32 +134,33 @@ export class Model implements AsyncDisposable {
     const run = new Generation(() => {
       this.#stopIfDisposed();
       const { defaults, maxSide } = this.info;
-      const { parameters, images, preview, priority, signal } = checkGenerateOptions(options, {
+      const { parameters, images, preview, force, priority, signal } = checkGenerateOptions(options, {
         defaults,
         maxSide,
         depth: this.#depth,
         t5: this.#hasT5,
-        previewModes: previewModesOf(this.info),
+        previewModes: previewModesOf(this.info.parts),
         loraDir: this.#options.loraDir,
       });
       this.#stopIfDisposed(); // an option's getter may have done it
       let pictures: NativeImages | undefined;
+      const extras = extrasOf(parameters);
       const read = async () => {
-        if (!images) return;
         try {
-          pictures = await readImages(images, parameters, { defaults, maxSide });
+          for (const extra of extras) await checkExtra(extra, { signal });
+          if (images) pictures = await readImages(images, parameters, { defaults, maxSide });
         } catch (error) {
-          throw error instanceof InvalidOptionError ? withSite(error, site) : error;
+          throw error instanceof SdcppError ? withSite(error as Error, site) : error;
         }
       };
       const before = this.#line;
-      waits = images !== undefined || before !== undefined;
+      waits = images !== undefined || extras.length > 0 || before !== undefined;
       return {
         parameters,
         signal,
         ...(waits && { ready: () => Promise.all([read(), before]) }),
         start: (emit) => {
-          const job = this.#enqueue({ ...nativeParams(parameters, pictures, preview), priority }, (event) => {
+          const job = this.#enqueue({ ...nativeParams(parameters, pictures, preview), priority, force }, (event) => {
             report(event, { onLog: this.#options.onLog });
             emit(event);
           });
@@ -193,7 +189,7 @@ export class Model implements AsyncDisposable {
     const checked = checkCountTokens(prompt, options, { t5: this.#hasT5 });
     this.#stopIfDisposed(); // an option's getter may have done it
     try {
-      return this.#native.countTokens(checked.prompt, checked.t5Prompt);
+      return await this.#native.countTokens(checked.prompt, checked.t5Prompt);
     } catch (error) {
       throw fromNative(error, site);
     }
@@ -212,7 +208,7 @@ export class Model implements AsyncDisposable {
     this.#line = turn;
   }
 
-  #enqueue(params: NativeGenerateParams, emit: (event: NativeEvent) => void): NativeJob<NativeTimings> {
+  #enqueue(params: Parameters<EngineModel["generate"]>[0], emit: (event: NativeEvent) => void): NativeJob<NativeTimings> {
     const { maxQueue = Infinity } = this.#options;
     if (this.#unfinished > maxQueue) throw new QueueFullError(maxQueue);
     const job = this.#native.generate(params, emit);
@@ -224,15 +220,17 @@ export class Model implements AsyncDisposable {
     return job;
   }
 
-  /** Memory that the weights take. */
+  /** Memory that the weights take, and what is left. */
   memory(): ModelMemory {
     this.#stopIfDisposed();
     const parts = Object.fromEntries(Object.entries(this.info.parts).map(([name, { bytes }]) => [name, bytes]));
-    return { weights: Object.values(parts).reduce((sum, bytes) => sum + bytes, 0), parts };
+    const free = this.#native.free?.() ?? { cpu: availableMemory().bytes };
+    return { weights: Object.values(parts).reduce((sum, bytes) => sum + bytes, 0), parts, free };
   }
 
   /** Stops this model's runs, which reject with DisposedError, and frees its memory. Further calls return the same promise. */
   dispose(): Promise<void> {
+    unwatch(this.#native);
     this.#disposal ??= this.#dispose(callSite(this.dispose));
     return this.#disposal;
   }
@@ -253,9 +251,8 @@ export class Model implements AsyncDisposable {
   async #dispose(site: string): Promise<void> {
     const runs = [...this.#runs];
     for (const run of runs) run.cancel(new DisposedError("The model was disposed while the run was in progress."));
-    await Promise.all(runs.map((run) => run.settled));
     try {
-      await this.#native.dispose();
+      await Promise.all([...runs.map((run) => run.settled), this.#native.dispose()]); // at once: a process that hangs is then killed
     } catch (error) {
       throw fromNative(error, site);
     }

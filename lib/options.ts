@@ -1,3 +1,4 @@
+export * from "./options/estimate.js";
 export * from "./options/generate.js";
 export * from "./options/model.js";
 export * from "./options/native.js";

@@ -4,6 +4,9 @@ import type { Image } from "./image.js";
 /** Model families whose defaults the package knows. */
 export type Family = "sd3.5-large" | "sd3.5-large-turbo" | "sd3.5-medium" | "sd3-medium" | "demo";
 
+/** The parts that a picture is made with. */
+export type PartName = "diffusion" | "clipL" | "clipG" | "t5xxl" | "vae" | "taesd";
+
 /** Paths of a model's parts: GGUF or safetensors files in the original layout. */
 export interface ModelFiles {
   /** An all-in-one file: diffusion model, and possibly text encoders and VAE (tensor names begin with `model.diffusion_model.`). */
@@ -66,9 +69,19 @@ export interface Offload {
 }
 
 export interface ModelOptions extends ModelFiles {
-  /** A model known by name instead of by files: `"demo"` ships with the package. */
+  /**
+   * Files of the model, or folders with them (and with folders directly in them), in any order: which is which shows in their tensors.
+   * The options above win over what is found here. What is no part of a model is an error among files, and passed over in folders. A VAE
+   * wins over a TAESD, except with `taesdPreviewOnly`.
+   */
+  files?: string | string[];
+  /**
+   * A model known by name instead of by files: `"demo"`, which ships with the package, or one that was pulled, by id or alias
+   * (`"sd3.5-medium:q4_k_m"`, `"sd3.5-medium"`; `listModels` has them). Files given beside it take the place of its own. Nothing is
+   * downloaded: MissingComponentError says what to pull.
+   */
   preset?: string;
-  /** Family whose defaults apply. Default: read from the tensors ("turbo" from the file name, as its tensors look like Large's). */
+  /** Family whose defaults apply. Default: the preset's, else read from the tensors ("turbo" from the name or title: its tensors are Large's). */
   family?: Family;
   /** Where to compute: `"auto"` (default: the first GPU, else CPU), `"cpu"`, `"gpu"`, `"cuda:0"`, `"vulkan:1"`, `"metal"`. */
   backend?: string;
@@ -97,6 +110,13 @@ export interface ModelOptions extends ModelFiles {
   loraDir?: string;
   /** Default: "auto". */
   loraApplyMode?: LoraApplyMode;
+  /** Load even if `estimateMemory` finds that the model does not fit. Default: false, and it is refused with InsufficientMemoryError. */
+  force?: boolean;
+  /**
+   * Run the engine in a process of its own, so that a crash of it cannot end yours: the run in work rejects with EngineCrashError, the
+   * model is loaded again, and waiting runs go on. Costs some memory and milliseconds: see docs/isolation.md. Default: false.
+   */
+  isolate?: boolean;
   /**
    * Back-pressure: how many runs of this model may wait behind the first that is unfinished, 0 to 1,000,000. `generate()` beyond that rejects
    * with QueueFullError at once; a canceled run counts until it has rejected. Default: no limit.
@@ -108,6 +128,108 @@ export interface ModelOptions extends ModelFiles {
   onProgress?: (event: ProgressEvent) => void;
   /** Called with each line the engine logs, while loading and in later runs; what it throws is ignored. */
   onLog?: (event: LogEvent) => void;
+}
+
+/** How the tensors of a file are named, and how much of a model it holds. */
+export type Layout =
+  /** The diffusion model alone, for `diffusionModel`. */
+  | "diffusion-only"
+  /** Several parts in one file, for `model`. */
+  | "all-in-one"
+  /** One other part in the names of its makers. */
+  | "part"
+  /** In the names of Hugging Face's diffusers: such a VAE is read, such a diffusion model is not. */
+  | "diffusers"
+  /** A T5 encoder in the names of llama.cpp, which is read. */
+  | "llama.cpp"
+  /** Another kind of model. */
+  | "foreign"
+  /** A pickle of Python (.ckpt, .pth), whose content shows only when it is loaded. */
+  | "unknown";
+
+export interface InspectedPart {
+  tensors: number;
+  parameters: number;
+  bytes: number;
+  /** How many tensors of each type, as `{ q4_k: 312, f16: 353 }`. */
+  types: Record<string, number>;
+  /** What keeps the engine from loading it, such as a tensor that is missing. */
+  fault?: string;
+}
+
+/** What one checkpoint is. */
+export interface FileInspection {
+  /** Path or URL, as it was given. */
+  file: string;
+  /** More than one for a split or sharded checkpoint. `sha256` was asked for. */
+  files: { path: string; bytes: number; sha256?: string }[];
+  format: "gguf" | "safetensors" | "checkpoint";
+  /** In words: "Stable Diffusion 3.5 Medium", "CLIP-G text encoder", "LoRA", "FLUX". */
+  kind: string;
+  /** Of a diffusion model that this package can load. */
+  family?: Family;
+  layout: Layout;
+  /** `diffusion`, `clipL`, `clipG`, `t5xxl`, `vae`, `taesd`; for other files `lora`, `controlNet`, `upscaler` or `other`. */
+  parts: Record<string, InspectedPart>;
+  parameters: number;
+  bytes: number;
+  /** Largest width or height of a picture in pixels, from the position table. */
+  maxSide?: number;
+  /** Written in the file, or implied by what it is; absent for other kinds of models without a license in the file. */
+  license?: { name: string; source: "metadata" | "implied" };
+  /** The option of `loadModel` that takes it. */
+  option?: keyof ModelFiles;
+  metadata: Record<string, unknown>;
+}
+
+/** A part that is missing for a picture, and a file that would do. */
+export interface MissingPart {
+  part: PartName;
+  /** Without it the model does not load; else it loads, and draws worse than its makers meant. */
+  required: boolean;
+  /** The file to get: its path in a model repository. None for the diffusion model. */
+  file?: string;
+  repository?: string;
+  /** About, for some files. */
+  bytes?: number;
+}
+
+/** What files are, alone and together. */
+export interface ModelInspection {
+  files: FileInspection[];
+  /** What `loadModel` would be given. */
+  options: ModelFiles;
+  /** Files of a folder that are no part of the model, with the reason. */
+  ignored: { file: string; reason: string }[];
+  missing: MissingPart[];
+  /** The files make a complete model. It may still be too large for this machine. */
+  loadable: boolean;
+  /** Why not. */
+  problem?: string;
+  family?: Family;
+  /** Of the parts that `options` would load. */
+  parameters: number;
+  bytes: number;
+  maxSide?: number;
+  license?: string;
+}
+
+export interface InspectOptions {
+  /** Also reads the whole files for their SHA-256; not for URLs. Default: false. */
+  sha256?: boolean;
+  /** For URLs that need one: sent as `authorization: Bearer …` to the URL's own host alone. */
+  token?: string;
+  /** Stops it; the call rejects with the signal's reason. */
+  signal?: AbortSignal;
+  /** Called while files are read for their SHA-256; what it throws is ignored. */
+  onProgress?: (event: InspectProgress) => void;
+}
+
+export interface InspectProgress {
+  file: string;
+  /** Read so far, of `total`. */
+  bytes: number;
+  total: number;
 }
 
 export interface ConvertOptions {
@@ -346,6 +468,8 @@ export interface GenerateOptions {
    * Has no influence on the pictures. Default: 0.
    */
   priority?: number;
+  /** Draw even if the picture does not seem to fit into the memory that is free. Default: false: it is refused with InsufficientMemoryError. */
+  force?: boolean;
   /** Hires fix; `true` doubles the size. Width and height are then those of the first pass. Default: off. */
   hires?: boolean | Hires;
   /** Previews as events of this run; `true` is one a step. They do not change the picture. Default: off. */

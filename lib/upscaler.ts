@@ -1,14 +1,16 @@
 import sharp from "sharp";
 import { type NativeEvent, type NativeJob, type NativeUpscaler, native } from "./binding.js";
 import { checkOptions, checkValue } from "./check.js";
-import { sniff } from "./checkpoint/files.js";
+import { checkExtra } from "./checkpoint/extras.js";
 import { deviceId } from "./devices.js";
 import { callSite, DisposedError, fromNative, InvalidOptionError, isCancelled } from "./errors.js";
 import { progressEvent } from "./generation.js";
 import { Image } from "./image.js";
 import { type Picture, readPicture } from "./inputs.js";
+import { isolated } from "./isolation/isolated.js";
 import { backendSpec, imageOption, upscaleOptions, upscalerOptions } from "./options.js";
 import type { ImageInput, LogEvent, ProgressEvent } from "./types.js";
+import { unwatch, watch } from "./undisposed.js";
 
 export interface UpscalerOptions {
   /** File of an ESRGAN network (RRDBNet with 3 channels, such as RealESRGAN_x4plus): GGUF, safetensors or .pth. */
@@ -19,6 +21,8 @@ export interface UpscalerOptions {
   threads?: number;
   /** As in `loadModel`. Default: "auto". */
   backend?: string;
+  /** Run the engine in a process of its own, as in `loadModel`. Default: false. */
+  isolate?: boolean;
   /** Stops the load; it rejects with the signal's reason. */
   signal?: AbortSignal;
   /** Called as the weights come in; what it throws is ignored. */
@@ -60,10 +64,11 @@ export async function loadUpscaler(options: UpscalerOptions): Promise<Upscaler> 
   const checked = checkOptions(upscalerOptions, options) as unknown as UpscalerOptions & { backend: string };
   const { signal, onProgress, onLog, model, threads, tileSize } = checked;
   signal?.throwIfAborted();
-  await sniff("model", model);
+  await checkExtra({ option: "model", file: model, kind: "upscaler" }, { signal });
   const backend = backendSpec(checked.backend);
   const params = { model, tileSize, ...(threads ? { threads } : {}), ...(backend ? { backend } : {}) };
-  const loaded = await finish(() => native().loadUpscaler(params, (event) => report(event, onProgress, onLog)), signal, site);
+  const engine = () => (checked.isolate ? isolated() : native());
+  const loaded = await finish(() => engine().loadUpscaler(params, (event) => report(event, onProgress, onLog)), signal, site);
   if (signal?.aborted) {
     await loaded.dispose();
     throw signal.reason;
@@ -94,6 +99,7 @@ export class Upscaler implements AsyncDisposable {
     this.#native = loaded;
     this.#onLog = onLog;
     this.info = { ...loaded.info, device: deviceId(loaded.info.device) };
+    watch(this, "An upscaler", loaded);
   }
 
   /**
@@ -129,6 +135,7 @@ export class Upscaler implements AsyncDisposable {
 
   /** Stops this upscaler's calls, which reject with DisposedError, and frees its memory. Further calls return the same promise. */
   dispose(): Promise<void> {
+    unwatch(this.#native);
     this.#disposal ??= this.#native.dispose();
     return this.#disposal;
   }

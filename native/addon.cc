@@ -3,6 +3,7 @@
 #include "convert.h"
 #include "describe.h"
 #include "devices.h"
+#include "footprint.h"
 #include "job/environment.h"
 #include "load.h"
 #include "model.h"
@@ -14,10 +15,13 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   Environment::create(env);
   Environment::of(env).model_class = Napi::Persistent(Model::define(env));
   Environment::of(env).upscaler_class = Napi::Persistent(Upscaler::define(env));
+  Environment::of(env).footprint_class = Napi::Persistent(Footprint::define(env));
 
   exports["load"] = Napi::Function::New<load>(env, "load");
   exports["convert"] = Napi::Function::New<convert>(env, "convert");
   exports["loadUpscaler"] = Napi::Function::New<load_upscaler>(env, "loadUpscaler");
+  exports["openFootprint"] = Napi::Function::New<open_footprint>(env, "openFootprint");
+  exports["heldMemory"] = Napi::Function::New<held_memory>(env, "heldMemory");
   exports["devices"] = Napi::Function::New<devices>(env, "devices");
   exports["close"] = Napi::Function::New(
       env, [](const Napi::CallbackInfo& info) { Environment::of(info.Env()).close(); }, "close");

@@ -49,9 +49,10 @@ Napi::Object to_object(Napi::Env env, const engine::ModelInfo& info) {
 }  // namespace
 
 Napi::Function Model::define(Napi::Env env) {
-  return DefineClass(env, "NativeModel",
-                     {InstanceAccessor<&Model::info>("info"), InstanceMethod<&Model::generate>("generate"),
-                      InstanceMethod<&Model::count_tokens>("countTokens"), InstanceMethod<&Model::dispose>("dispose")});
+  return DefineClass(
+      env, "NativeModel",
+      {InstanceAccessor<&Model::info>("info"), InstanceMethod<&Model::generate>("generate"), InstanceMethod<&Model::check>("check"),
+       InstanceMethod<&Model::count_tokens>("countTokens"), InstanceMethod<&Model::dispose>("dispose")});
 }
 
 Napi::Object Model::wrap(Napi::Env env, std::shared_ptr<LoadedModel> model) {
@@ -94,6 +95,11 @@ Napi::Value Model::count_tokens(const Napi::CallbackInfo& info) {
     params::fail(info.Env(), path, failure.what());
   }
   return result;
+}
+
+void Model::check(const Napi::CallbackInfo& info) {
+  stop_if_disposed(info.Env());
+  make_generate_job(info, model_);
 }
 
 Napi::Value Model::generate(const Napi::CallbackInfo& info) {

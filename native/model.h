@@ -19,6 +19,8 @@ class Model : public Napi::ObjectWrap<Model> {
  private:
   Napi::Value info(const Napi::CallbackInfo& info);
   Napi::Value generate(const Napi::CallbackInfo& info);
+  // check(params): throws what generate(params) would, for a run that is to start later.
+  void check(const Napi::CallbackInfo& info);
   // countTokens(prompt, t5Prompt?): on the calling thread, as it takes microseconds and must not wait for a running picture.
   Napi::Value count_tokens(const Napi::CallbackInfo& info);
   Napi::Value dispose(const Napi::CallbackInfo& info);

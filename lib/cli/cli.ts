@@ -3,10 +3,14 @@ import yargs from "yargs";
 import { hideBin } from "yargs/helpers";
 import { suggestion } from "../check.js";
 import { InvalidOptionError, SdcppError } from "../errors.js";
-import { generateOptions, modelOptions, upscaleOptions, upscalerOptions } from "../options.js";
+import { estimatePictureOptions, generateOptions, modelOptions, upscaleOptions, upscalerOptions } from "../options.js";
 import { convert } from "./commands/convert.js";
 import { devices } from "./commands/devices.js";
+import { estimate } from "./commands/estimate.js";
 import { generate } from "./commands/generate.js";
+import { inspect } from "./commands/inspect.js";
+import { models } from "./commands/models.js";
+import { pull } from "./commands/pull.js";
 import { reproduce } from "./commands/reproduce.js";
 import { upscale } from "./commands/upscale.js";
 import { flagName, flagsOf } from "./flags.js";
@@ -28,6 +32,10 @@ async function main(): Promise<void> {
       "dot-notation": false,
     })
     .command(generate)
+    .command(inspect)
+    .command(pull)
+    .command(models)
+    .command(estimate)
     .command(devices)
     .command(convert)
     .command(reproduce)
@@ -52,7 +60,7 @@ function report(error: unknown): number {
   }
   if (error instanceof InvalidOptionError) {
     const flag = flagName(error.path);
-    print(`${flag && flag !== "prompt" ? `--${flag}: ` : error.path && `${error.path}: `}${error.detail}`);
+    print(`${flag && flag !== "prompt" && flag !== "id" ? `--${flag}: ` : error.path && `${error.path}: `}${error.detail}`);
     return exit.usage;
   }
   if (error instanceof UsageError || (error instanceof Error && error.name === "YError")) {
@@ -68,7 +76,7 @@ function report(error: unknown): number {
 function nearFlag(message: string): string {
   const unknown = /^Unknown arguments?: ([^,]+)/.exec(message)?.[1];
   if (!unknown) return "";
-  const tables = [modelOptions, generateOptions, upscalerOptions, upscaleOptions];
+  const tables = [modelOptions, generateOptions, estimatePictureOptions, upscalerOptions, upscaleOptions];
   const names = tables.flatMap((table) => flagsOf(table)).map(({ name }) => `--${name}`);
   return suggestion(unknown, names);
 }

@@ -38,9 +38,11 @@ export function yargsOptions(flags: Flag[], group: string): Record<string, Optio
 
 function yargsOption(option: Option): Options {
   const isSwitch = option.kind === "boolean" || option.kind === "object";
+  const isMany = takesMany(option);
   const shown = option.default === undefined || option.default === "" ? undefined : String(option.default);
   return {
     ...(isSwitch ? { type: "boolean" } : { requiresArg: true }),
+    ...(isMany ? { type: "string", array: true } : {}),
     describe: `${option.description}${hint(option)}`,
     defaultDescription: option.defaultText ?? shown,
   };
@@ -50,7 +52,13 @@ function hint(option: Option): string {
   if (option.kind === "enum") return `: ${option.values.join(", ")}`;
   if (option.kind === "integer" || option.kind === "number")
     return ` (${expectation(option).replace(/^an? (integer |number )?(from )?/, "")})`;
-  return option.kind === "list" ? " (separated by commas)" : "";
+  if (option.kind !== "list") return "";
+  return takesMany(option) ? " (separated by spaces)" : " (separated by commas)";
+}
+
+/** File names may hold commas. */
+function takesMany(option: Option): boolean {
+  return option.kind === "list" && option.of.kind === "string";
 }
 
 /** The options object that the flags describe. */

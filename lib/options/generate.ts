@@ -34,6 +34,11 @@ export interface ModelLimits {
   previewModes?: readonly PreviewMode[];
 }
 
+/** TAESD, where there is one, makes the previews; the engine then has no way to make them with the VAE. */
+export function previewModesOf(parts: Record<string, unknown>): PreviewMode[] {
+  return ["latent", parts.taesd ? "taesd" : "vae"];
+}
+
 /** The pictures among the options, still to be read, and the size if the caller gave it. */
 export interface GivenImages {
   initImage: ImageInput;
@@ -48,6 +53,7 @@ export interface CheckedGenerateOptions {
   /** Complete, but for the size that an `initImage` may decide. */
   parameters: GenerationParameters;
   images?: GivenImages;
+  force: boolean;
   priority: number;
   preview?: Required<Preview>;
   signal?: AbortSignal;
@@ -60,6 +66,7 @@ export function checkGenerateOptions(options: unknown, limits: ModelLimits): Che
   const checked = checkOptions(table, options);
   const {
     signal,
+    force = false,
     priority = 0,
     preview,
     hires,
@@ -102,7 +109,7 @@ export function checkGenerateOptions(options: unknown, limits: ModelLimits): Che
     if (images && !(given.width && given.height)) images.hires = hires;
     else parameters.hires = resolveHires(hires, parameters, limits.maxSide);
   }
-  return { parameters, images, preview, priority, signal };
+  return { parameters, images, preview, force, priority, signal };
 }
 
 function checkImages(given: Partial<GenerateOptions>): GivenImages | undefined {

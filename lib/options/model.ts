@@ -1,18 +1,23 @@
 import type { NativeModelParams } from "../binding.js";
-import { checkOptions } from "../check.js";
+import { checkOptions, checkValue } from "../check.js";
 import { InvalidOptionError } from "../errors.js";
 import type { ConvertOptions, Family, LogEvent, ModelFiles, Module, Offload, ProgressEvent } from "../types.js";
 
-import { convertOptions, convertTypes, fileOptions, modelOptions } from "./tables.js";
+import { convertOptions, convertTypes, fileOptions, inspectSource, modelOptions } from "./tables.js";
 
 export interface CheckedModelOptions {
+  /** Those given by options of their own. */
   files: ModelFiles;
+  /** Files and folders in which to look for parts. */
+  found?: string[];
   preset?: string;
   family?: Family;
   loraDir?: string;
   /** Everything but the files, as native code takes it. */
   params: NativeModelParams;
+  force: boolean;
   maxQueue?: number;
+  isolate?: boolean;
   signal?: AbortSignal;
   onProgress?: (event: ProgressEvent) => void;
   onLog?: (event: LogEvent) => void;
@@ -27,7 +32,9 @@ export function checkModelOptions(options: unknown): CheckedModelOptions {
   if (offload) checkOffload(offload);
   const { loraDir } = checked;
   const loraApplyMode = applyMode(checked.loraApplyMode as string, mmap as boolean);
-  if (taesdPreviewOnly && !checked.taesd && !preset) {
+  const found = checked.files as string[] | undefined;
+  if (found && preset) throw new InvalidOptionError("files", "expected no preset beside it");
+  if (taesdPreviewOnly && !checked.taesd && preset !== "demo" && !found) {
     throw new InvalidOptionError("taesdPreviewOnly", "expected taesd beside it, the file that makes the previews");
   }
   const files = Object.fromEntries(Object.keys(fileOptions).flatMap((name) => (checked[name] ? [[name, checked[name]]] : [])));
@@ -44,8 +51,13 @@ export function checkModelOptions(options: unknown): CheckedModelOptions {
     backend: backendSpec(backend as string, placement as Partial<Record<Module, string>> | undefined),
   };
   for (const [name, value] of Object.entries(params)) if (value === undefined) delete params[name as keyof typeof params];
-  const { maxQueue, signal, onProgress, onLog } = checked;
-  return { files, preset, family, loraDir, params, maxQueue, signal, onProgress, onLog } as CheckedModelOptions;
+  const { force, maxQueue, isolate, signal, onProgress, onLog } = checked;
+  return { files, found, preset, family, loraDir, params, force, maxQueue, isolate, signal, onProgress, onLog } as CheckedModelOptions;
+}
+
+/** Checks what `inspectModel` is to look at; throws InvalidOptionError. */
+export function checkSources(source: unknown): string[] {
+  return checkValue(inspectSource, source, "source") as string[];
 }
 
 /** The engine's spelling of a weight type: "q4_k" → "q4_K". */

@@ -1,3 +1,4 @@
+import { presetNames } from "../catalog/presets.js";
 import type { Option, OptionTable } from "../check.js";
 import { families } from "../families.js";
 import { loraOfText } from "../loras.js";
@@ -12,7 +13,6 @@ export const hiresUpscalers =
     " ",
   );
 export const previewModes: readonly PreviewMode[] = ["latent", "taesd", "vae"];
-export const presets = ["demo"];
 export const loraApplyModes = ["auto", "immediately", "at_runtime"];
 /** Those that do something for SD 3; see docs/caches.md for the others. */
 export const cacheModes = ["easycache", "dbcache", "spectrum"];
@@ -25,6 +25,7 @@ const backend = {
   form: '"auto", "cpu", "gpu", "metal", "cuda", "vulkan", or one device as "cuda:0" or "vulkan:1"',
 } as const;
 const threads = { kind: "integer", min: 1, max: 512, env: "SDCPP_THREADS", defaultText: "SDCPP_THREADS, else physical cores" } as const;
+const isolate = { kind: "boolean", default: false, description: "Run the engine in a process of its own" } as const;
 // Room for what 16 chunks of tokens can hold (native/engine/conditioner.cc has that limit), with weights.
 const prompt = { kind: "string", maxBytes: 16_384 } as const;
 
@@ -38,9 +39,18 @@ export const fileOptions: OptionTable = {
   taesd: { ...file, description: "TAESD3, a tiny and fast replacement of the VAE" },
 };
 
+const someFiles = { kind: "list", of: { ...file, description: "File or folder" }, min: 1, max: 1000, orItem: true } as const;
+
 export const modelOptions: OptionTable = {
   ...fileOptions,
-  preset: { kind: "enum", values: presets, description: "A model known by name instead of by files" },
+  files: { ...someFiles, description: "Files or folders of the model, in any order: which is which shows in their tensors" },
+  preset: {
+    kind: "enum",
+    get values() {
+      return presetNames();
+    },
+    description: "A model known by name instead of by files",
+  },
   family: { kind: "enum", values: Object.keys(families), defaultText: "read from the file", description: "Family whose defaults apply" },
   backend: { ...backend, default: "auto", description: "Where to compute: auto, cpu, gpu, metal, cuda:0, vulkan:1" },
   placement: {
@@ -80,10 +90,21 @@ export const modelOptions: OptionTable = {
     default: "auto",
     description: "Merge LoRAs into the weights, or add them in each step",
   },
+  isolate,
+  force: { kind: "boolean", default: false, description: "Go on where memory does not seem to suffice" },
   maxQueue: { kind: "integer", min: 0, max: 1_000_000, defaultText: "no limit", codeOnly: true, description: "Runs that may wait" },
   signal: { kind: "signal", description: "Stops the load" },
   onProgress: { kind: "callback", description: "Called as the weights come in" },
   onLog: { kind: "callback", description: "Called with each line the engine logs" },
+};
+
+export const inspectSource: Option = { ...someFiles, description: "Files, folders or https URLs" };
+
+export const inspectOptions: OptionTable = {
+  sha256: { kind: "boolean", default: false, description: "Also read the whole files for their SHA-256" },
+  token: { kind: "string", maxBytes: 4096, filled: true, codeOnly: true, description: "Sent to the host of a URL" },
+  signal: { kind: "signal", description: "Stops the work" },
+  onProgress: { kind: "callback", description: "Called as files are read for their SHA-256" },
 };
 
 export const convertOptions: OptionTable = {
@@ -213,8 +234,23 @@ export const generateOptions: OptionTable = {
   mask: { kind: "image", words: ["alpha"], description: "Paint only where this picture is white, or (alpha) the first is transparent" },
   keepUnmasked: { kind: "boolean", defaultText: "true", description: "Put the pixels outside the mask back unchanged" },
   maskFeather: { kind: "integer", min: 0, max: 256, defaultText: "0", description: "Pixels over which the mask's edge fades" },
+  force: { kind: "boolean", default: false, description: "Go on where memory does not seem to suffice" },
   priority: { kind: "integer", min: -10, max: 10, default: 0, codeOnly: true, description: "Place in line; higher goes first" },
   signal: { kind: "signal", description: "Stops the run" },
+};
+
+/** What `estimateMemory` takes of `loadModel` and of `generate`. */
+const estimateModelNames =
+  "files preset family backend placement taesdPreviewOnly threads flashAttention mmap offload weightType signal".split(" ");
+const estimatePictureNames = "width height batchCount vaeTiling hires preview".split(" ");
+const pick = (table: OptionTable, names: string[]): OptionTable =>
+  Object.fromEntries(names.flatMap((name) => (table[name] ? [[name, table[name]]] : [])));
+
+export const estimateModelOptions: OptionTable = { ...fileOptions, ...pick(modelOptions, estimateModelNames) };
+export const estimatePictureOptions: OptionTable = {
+  ...pick(generateOptions, estimatePictureNames),
+  chunks: { kind: "integer", min: 1, max: 16, default: 1, description: "Chunks of 77 tokens that the prompt has" },
+  imageToImage: { kind: "boolean", default: false, description: "With a picture to begin with" },
 };
 
 export const promptOption: Option = { ...prompt, description: "The text to count" };
@@ -224,6 +260,7 @@ export const upscalerOptions: OptionTable = {
   tileSize: { ...tile, description: "Pixels of a tile; a smaller one needs less memory" },
   threads: { ...threads, description: "Compute threads on the CPU" },
   backend: { ...backend, default: "auto", description: "Where to compute: auto, cpu, gpu, metal, cuda:0, vulkan:1" },
+  isolate,
   signal: { kind: "signal", description: "Stops it" },
   onProgress: { kind: "callback", description: "Called as it gets on" },
   onLog: { kind: "callback", description: "Called with each line the engine logs" },

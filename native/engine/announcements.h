@@ -30,4 +30,10 @@ inline void follow_loras(std::string_view line, bool& reading) {
   if (says("apply_loras completed")) reading = false;
 }
 
+// Whether a line tells that memory could not be had. The call that needed it then fails, and says nothing or something else.
+inline bool lacks_memory(std::string_view line) {
+  const auto says = [line](std::string_view words) { return line.find(words) != std::string_view::npos; };
+  return says("failed to allocate") || says("insufficient memory") || says("out of memory");
+}
+
 }  // namespace sdcpp::engine

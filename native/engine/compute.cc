@@ -1,6 +1,8 @@
 #include "engine/compute.h"
 
 #include <algorithm>
+#include <mutex>
+#include <set>
 #include <string>
 
 #include "errors.h"
@@ -50,10 +52,42 @@ ggml_status compute(ggml_backend_t backend, ggml_cgraph* graph) {
   return compute_in_slices(backend, graph);
 }
 
+std::mutex held_mutex;
+sdcpp::engine::HeldMemory held;
+
+// The graph's tensors without its weights.
+void note_held_memory(ggml_backend_t backend, ggml_cgraph* graph) {
+  std::set<ggml_backend_buffer_t> buffers;
+  for (int i = 0; i < ggml_graph_n_nodes(graph); i++) {
+    const ggml_tensor* node = ggml_graph_node(graph, i);
+    ggml_backend_buffer_t buffer = node->view_src != nullptr ? node->view_src->buffer : node->buffer;
+    if (buffer != nullptr && ggml_backend_buffer_get_usage(buffer) == GGML_BACKEND_BUFFER_USAGE_COMPUTE) buffers.insert(buffer);
+  }
+  uint64_t bytes = 0;
+  for (ggml_backend_buffer_t buffer : buffers) bytes += ggml_backend_buffer_get_size(buffer);
+  const std::lock_guard<std::mutex> lock(held_mutex);
+  held = {ggml_backend_dev_name(ggml_backend_get_device(backend)), bytes};
+}
+
 }  // namespace
+
+namespace sdcpp::engine {
+
+HeldMemory held_memory() {
+  const std::lock_guard<std::mutex> lock(held_mutex);
+  return held;
+}
+
+void forget_held_memory() {
+  const std::lock_guard<std::mutex> lock(held_mutex);
+  held = {};
+}
+
+}  // namespace sdcpp::engine
 
 extern "C" ggml_status sdcpp_graph_compute(ggml_backend_t backend, ggml_cgraph* graph) {
   sdcpp::throw_if_cancelled();
+  note_held_memory(backend, graph);
   const ggml_status status = compute(backend, graph);
   if (status == GGML_STATUS_ABORTED) throw sdcpp::Cancelled{};
   // The engine's text encoders assert on a failed status; an exception unwinds every runner alike.

@@ -1,5 +1,6 @@
 #include "engine/esrgan.h"
 
+#include "engine/parts.h"
 #include "errors.h"
 #include "job/cancel.h"
 #include "src/upscaler.h"
@@ -36,9 +37,7 @@ class LoadedEsrgan final : public Esrgan {
       : upscaler_(threads, false, tile_size, backend) {
     const bool ok = upscaler_.load_from_file(file, threads);
     throw_if_cancelled();
-    if (upscaler_.model_manager == nullptr) {
-      throw Failure(code::InvalidOption, "backend: no such device; listDevices() names those of this machine");
-    }
+    if (upscaler_.model_manager == nullptr) fail_backend();
     if (!ok) throw Failure(code::ModelFile, "model: '" + file + "' could not be read as an ESRGAN network");
     Tensors tensors;
     upscaler_.esrgan_upscaler->get_param_tensors(tensors);

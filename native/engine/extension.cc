@@ -7,6 +7,7 @@
 #include "engine/conditioner.h"
 #include "engine/extension.h"
 #include "engine/lora_file.h"
+#include "engine/parts.h"
 #include "errors.h"
 #include "job/cancel.h"
 
@@ -25,69 +26,6 @@ struct FreeContext {
 };
 using Context = std::unique_ptr<sd_ctx_t, FreeContext>;
 
-bool given(const char* path) { return path != nullptr && *path != '\0'; }
-
-bool any_tensor(const String2TensorStorage& tensors, const std::string& prefix) {
-  return std::any_of(tensors.begin(), tensors.end(), [&](const auto& entry) { return starts_with(entry.first, prefix); });
-}
-
-// Each part's option, file, tensor prefix, and its name in ModelInfo.
-struct PartFile {
-  const char* name;
-  const char* path;
-  const char* prefix;
-};
-
-std::vector<PartFile> part_files(const sd_ctx_params_t& params) {
-  return {{"diffusion", params.diffusion_model_path, "model.diffusion_model."},
-          {"clipL", params.clip_l_path, "text_encoders.clip_l."},
-          {"clipG", params.clip_g_path, "text_encoders.clip_g."},
-          {"t5xxl", params.t5xxl_path, "text_encoders.t5xxl."},
-          {"vae", params.vae_path, "first_stage_model."},
-          {"taesd", params.taesd_path, "tae."}};
-}
-
-// The engine only warns of a file that it could not read, and goes on without it: name it instead.
-void check_files(StableDiffusionGGML& sd, const sd_ctx_params_t& params) {
-  if (sd.model_manager == nullptr) return;
-  const auto& tensors = sd.model_manager->loader().get_tensor_storage_map();
-  if (given(params.model_path) && tensors.empty()) {
-    throw Failure(code::ModelFile, std::string("model: '") + params.model_path + "' could not be read as a checkpoint");
-  }
-  for (const PartFile& part : part_files(params)) {
-    if (!given(part.path) || any_tensor(tensors, part.prefix)) continue;
-    const std::string option = std::string(part.name) == "diffusion" ? "diffusionModel" : part.name;
-    throw Failure(code::ModelFile, option + ": '" + part.path + "' could not be read, or holds no tensors of this part");
-  }
-  if (sd.external_vae_is_invalid) throw Failure(code::ModelFile, std::string("vae: '") + params.vae_path + "' could not be read");
-}
-
-void check_parts(StableDiffusionGGML& sd, const sd_ctx_params_t& params) {
-  if (sd.model_manager == nullptr) throw Failure(code::InvalidOption, "backend: no such device; listDevices() names those of this machine");
-  ModelLoader& loader = sd.model_manager->loader();
-  const auto& tensors = loader.get_tensor_storage_map();
-  const SDVersion version = loader.get_sd_version();
-  if (version == VERSION_COUNT) {
-    throw Failure(
-        code::UnsupportedModel,
-        "the files hold no diffusion model that is known; expected Stable Diffusion 3 or 3.5 in its original or city96's GGUF layout");
-  }
-  if (!sd_version_is_sd3(version)) {
-    throw Failure(code::UnsupportedModel,
-                  std::string("this is a ") + model_version_to_str[version] + " checkpoint; expected Stable Diffusion 3 or 3.5");
-  }
-  if (!any_tensor(tensors, "text_encoders.")) {
-    throw Failure(code::MissingComponent, "no text encoder: give clipL, clipG or t5xxl, or a model file that includes them");
-  }
-  if (!any_tensor(tensors, "first_stage_model.") && params.tae_preview_only) {
-    throw Failure(code::MissingComponent,
-                  "no VAE: with taesdPreviewOnly, taesd is for previews alone; give vae, or a model file that includes one");
-  }
-  if (!any_tensor(tensors, "first_stage_model.") && !given(params.taesd_path)) {
-    throw Failure(code::MissingComponent, "no autoencoder: give vae or taesd, or a model file that includes a VAE");
-  }
-}
-
 Context open(const sd_ctx_params_t& params) {
   Context context(static_cast<sd_ctx_t*>(malloc(sizeof(sd_ctx_t))));
   if (!context) throw std::bad_alloc();
@@ -95,8 +33,10 @@ Context open(const sd_ctx_params_t& params) {
   context->sd = new StableDiffusionGGML();
   const bool ok = context->sd->init(&params);
   throw_if_cancelled();
-  check_files(*context->sd, params);
-  check_parts(*context->sd, params);
+  if (context->sd->model_manager == nullptr) fail_backend();
+  ModelLoader& loader = context->sd->model_manager->loader();
+  check_files(loader, params, context->sd->external_vae_is_invalid ? std::vector<std::string>{"vae"} : std::vector<std::string>{});
+  check_parts(loader, params);
   if (!ok) throw Failure(code::ModelFile, "the files do not fit together as a Stable Diffusion 3 model");
   return context;
 }

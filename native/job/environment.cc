@@ -31,6 +31,7 @@ void Environment::close() {
   calls_.clear();
   model_class.Reset();
   upscaler_class.Reset();
+  footprint_class.Reset();
   Queue::close();
 }
 

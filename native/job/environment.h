@@ -30,6 +30,7 @@ class Environment {
 
   Napi::FunctionReference model_class;
   Napi::FunctionReference upscaler_class;
+  Napi::FunctionReference footprint_class;
 
  private:
   explicit Environment(Napi::Env env) : channel_(std::make_shared<Channel>(env)) {}

@@ -1,8 +1,11 @@
 #include "job/job.h"
 
+#include <algorithm>
 #include <new>
 
+#include "engine/announcements.h"
 #include "engine/assertion.h"
+#include "engine/compute.h"
 #include "job/cancel.h"
 #include "job/environment.h"
 
@@ -14,7 +17,10 @@ std::atomic<Job*> running{nullptr};
 
 struct Running {
   explicit Running(Job* job) { running = job; }
-  ~Running() { running = nullptr; }
+  ~Running() {
+    running = nullptr;
+    engine::forget_held_memory();
+  }
 };
 
 const char* level_name(sd_log_level_t level) {
@@ -61,6 +67,8 @@ void Job::execute() {
   if (error_ && error_->code != code::Cancelled) {
     const std::lock_guard<std::mutex> lock(log_mutex_);
     error_->log.assign(log_.begin(), log_.end());
+    const auto lacking = std::find_if(log_.begin(), log_.end(), engine::lacks_memory);
+    if (lacking != log_.end()) error_ = ErrorReport{code::InsufficientMemory, "memory did not suffice: " + *lacking, error_->log};
   }
 }
 

@@ -1,4 +1,4 @@
-import { type FileHandle, open } from "node:fs/promises";
+import { type FileHandle, open, truncate, writeFile } from "node:fs/promises";
 import { RandomBytes } from "./random.js";
 import { randomBlocks, type Spread, type TensorType, tensorBytes, tensorTypes } from "./weights.js";
 
@@ -35,6 +35,17 @@ export async function writeGguf(file: string, tensors: readonly TensorSpec[], op
   } finally {
     await handle.close();
   }
+}
+
+/** The same file without its weights: a hole, so that one of the size of a real model takes no room on the disk. */
+export async function writeSparseGguf(file: string, tensors: readonly TensorSpec[], metadata: Metadata = {}): Promise<void> {
+  const head = padded(header(tensors, metadata, 32), 32);
+  await writeFile(file, head);
+  const sizes = tensors.map(({ type, shape }) => tensorBytes(type, shape));
+  await truncate(
+    file,
+    sizes.reduce((end, bytes) => end + bytes + padding(bytes, 32), head.length),
+  );
 }
 
 async function writeTensor(handle: FileHandle, tensor: TensorSpec, random: RandomBytes, alignment: number): Promise<void> {

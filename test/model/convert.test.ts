@@ -10,6 +10,7 @@ import { checkpoint, clipG, fileOf, truncated, vae } from "../helpers/checkpoint
 import { readHeader } from "../helpers/header.js";
 import { mmdit } from "../helpers/layouts.js";
 import { contrast, meanDifference } from "../helpers/pixels.js";
+import { rawGguf } from "../helpers/raw.js";
 import { loadSmall, quick } from "../helpers/runs.js";
 
 const types = { f32: 0, f16: 1, q4_0: 2, q5_0: 6, q8_0: 8, q4_k: 12 };
@@ -105,7 +106,7 @@ test("with a VAE: one file, which loads as model and draws what the parts draw",
 test("wrong options and files are named, and leave no file", async () => {
   const before = await readdir(folder);
   const link1 = path.join(folder, "link.gguf");
-  const copy = await fileOf("convert-copy.gguf", "GGUF");
+  const copy = await fileOf("convert-copy.gguf", rawGguf());
   await rm(link1, { force: true });
   await link(copy, link1);
   const cases: [Partial<ConvertOptions>, string, RegExp][] = [

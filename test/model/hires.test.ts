@@ -131,6 +131,9 @@ test("sizes and combinations that make no sense are refused", async () => {
 test("a file that is no network is named before the first step", async () => {
   const run = demo.generate({ ...drawing, hires: { model: await clipL() } });
   const { events, error } = await collect(run);
-  assert.ok(error instanceof ModelFileError && /^hires\.model: .*no ESRGAN network/.test(error.message), String(error));
+  assert.ok(
+    error instanceof ModelFileError && /^hires\.model: .* is a CLIP-L text encoder, expected an ESRGAN network/.test(error.message),
+    String(error),
+  );
   assert.ok(!events.some(({ type }) => type === "progress"));
 });

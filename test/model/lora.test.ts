@@ -7,6 +7,7 @@ import { type GenerateOptions, type Image, InvalidOptionError, type Model, Model
 import { checkpoint, fileOf, largeShaped } from "../helpers/checkpoints.js";
 import { clipLora, diffusersLora, kohya, kohyaLora, pair } from "../helpers/loras.js";
 import { meanDifference, pictureHash } from "../helpers/pixels.js";
+import { rawGguf } from "../helpers/raw.js";
 import { collect, loadSmall, quick } from "../helpers/runs.js";
 
 let folder: string;
@@ -111,8 +112,9 @@ test("a file that is no LoRA of this model is refused, and the model goes on", a
   const other = checkpoint("lora-other", () => pair("lora_unet_double_blocks_0_img_attn_qkv", 24, 72, kohya));
   const cases: [string | Promise<string>, RegExp][] = [
     ["no/such/lora.safetensors", /no\/such\/lora/],
-    [fileOf("text.safetensors", "not a LoRA, but text"), /could not be read/],
-    [largeShaped("f16"), /is no LoRA/],
+    [fileOf("text.safetensors", "not a LoRA, but text"), /is not a model/],
+    [largeShaped("f16"), /is a Stable Diffusion 3 Medium, expected a LoRA/],
+    [fileOf("zero.gguf", rawGguf({ tensors: [{ name: "x.lora_down.weight", shape: [4, 0], type: 0, offset: 0 }] })), /dimension 1 .* is 0/], // ggml divides by it
     [lone, /is no LoRA/],
     [kohyaLora(96), /takes 96 inputs, but the model's has 24/],
     [tall, /has 1704 elements, but the model's has 1728/],

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
-import { stat } from "node:fs/promises";
+import { copyFile, mkdtemp, rm, stat, truncate } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { test } from "node:test";
 import { loadModel, type Model, type ModelOptions } from "../../lib/index.js";
-import { checkpoint, clipG, largeShaped, taesd3, truncated } from "../helpers/checkpoints.js";
+import { checkpoint, clipG, largeShaped, taesd3 } from "../helpers/checkpoints.js";
 import { readHeader } from "../helpers/header.js";
 import { mmdit } from "../helpers/layouts.js";
 import { collect, drawHash, loadSmall, quick } from "../helpers/runs.js";
@@ -69,12 +71,17 @@ test("weights on disk: cancel while they are read, then the same bytes twice", a
   assert.deepEqual([await drawHash(model), await drawHash(model)], [hash, hash]);
 });
 
-test("weights on disk: a damaged file fails the picture, not the process", async () => {
-  const whole = await largeShaped("f16");
-  const { size } = await stat(whole);
-  const diffusionModel = await truncated(whole, Math.floor(size / 2));
-  await using model = await loadSmall({ offload: { params: "disk" }, diffusionModel });
-  await assert.rejects(drawHash(model, { steps: 1 }), { code: "ERR_GENERATION" });
+test("weights on disk: a file that is cut after the load fails the picture, not the process", async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), "sdcpp-memory-"));
+  const diffusionModel = path.join(folder, "model.gguf");
+  try {
+    await copyFile(await largeShaped("f16"), diffusionModel);
+    await using model = await loadSmall({ offload: { params: "disk" }, diffusionModel });
+    await truncate(diffusionModel, Math.floor((await stat(diffusionModel)).size / 2));
+    await assert.rejects(drawHash(model, { steps: 1 }), { code: "ERR_GENERATION" });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 });
 
 test("weightType: Q8_0 takes 53 % of F16", async () => {

@@ -11,7 +11,8 @@ import {
   type Upscaler,
   upscale,
 } from "../../lib/index.js";
-import { clipL, esrgan, passingEsrgan, truncated } from "../helpers/checkpoints.js";
+import { checkpoint, clipL, esrgan, passingEsrgan, truncated } from "../helpers/checkpoints.js";
+import { esrgan as esrganTensors } from "../helpers/layouts.js";
 import { meanDifference, pictureHash } from "../helpers/pixels.js";
 import { loadSmall, quick } from "../helpers/runs.js";
 
@@ -150,7 +151,15 @@ describe("upscale refuses", () => {
       (error) => error instanceof ModelFileError && /missing\.gguf does not exist/.test(error.message),
     );
     const foreign = await clipL();
-    await assert.rejects(load(foreign), (error) => error instanceof ModelFileError && /no ESRGAN network.*no tensor/.test(error.message));
+    await assert.rejects(
+      load(foreign),
+      (error) => error instanceof ModelFileError && /is a CLIP-L text encoder, expected an ESRGAN network/.test(error.message),
+    );
+    const almost = await checkpoint("esrgan-almost", () => esrganTensors(2).filter(({ name }) => name !== "conv_hr.bias"));
+    await assert.rejects(
+      load(almost),
+      (error) => error instanceof ModelFileError && /no ESRGAN network.*no tensor conv_hr/.test(error.message),
+    );
     const cut = await truncated(await esrgan(2), -5000);
     await assert.rejects(load(cut), ModelFileError);
   });

@@ -56,6 +56,7 @@ test("every generate option reaches the engine's struct", () => {
     keepUnmasked: false,
     maskFeather: 0,
     fit: "fill",
+    force: true,
     priority: -7,
     hires: { width: 512, height: 1024, steps: 5, strength: 0.25, upscaler: "model", model: "u", tileSize: 96 },
     preview: { every: 2, mode: "taesd" },
@@ -66,7 +67,7 @@ test("every generate option reaches the engine's struct", () => {
   for (const name of nestedNames) names.push(...Object.keys(given[name]).map((part) => `${name}.${part}`));
   names.push(...others);
   const publicNames = Object.keys(generateOptions).filter((name) => name !== "signal");
-  const handled = ["fit"]; // by TypeScript alone
+  const handled = ["fit", "force"]; // by TypeScript alone
   assert.deepEqual(Object.keys(given).sort(), publicNames.sort(), "this test covers every option");
   assert.deepEqual(
     native()
@@ -79,7 +80,8 @@ test("every generate option reaches the engine's struct", () => {
   const { parameters, preview, priority } = checkGenerateOptions(given, { defaults, maxSide: 1024, depth: 24 });
   const images = { initImage: given.initImage, mask: given.mask };
   const received = values(native().describe("generate", { ...nativeParams(parameters, images, preview), priority }));
-  const { skipLayerGuidance: _guidance, vaeTiling: _tiling, cache: _cache, hires: _hires, preview: _preview, fit: _fit, ...flat } = given;
+  const { skipLayerGuidance: _guidance, vaeTiling: _tiling, cache: _cache, hires: _hires, preview: _preview, ...plain } = given;
+  const { fit: _fit, force: _force, ...flat } = plain;
   const nested = nestedNames.flatMap((name) => Object.entries(given[name]).map(([part, value]) => [`${name}.${part}`, value]));
   const unset = { "hires.enabled": true, "vaeTiling.relativeSize": 0, "cache.warmup": 4, "cache.window": 2, "cache.windowGrowth": 0.5 };
   const latent = { "vaeTiling.enabled": true, "vaeTiling.tileSize": 16 };
@@ -118,7 +120,7 @@ test("every model option reaches the engine's struct", () => {
   const received = values(native().describe("model", { ...checked.files, ...checked.params }));
   const nested = Object.fromEntries(Object.entries(offload).map(([part, value]) => [`offload.${part}`, value]));
   assert.deepEqual(received, { ...files, ...options, ...nested, weightType: "q4_K", backend: "cuda1,te=cpu,vae=vulkan0" });
-  const handled = ["preset", "family", "placement", "loraDir", "maxQueue", "signal", "onProgress", "onLog"]; // by TypeScript alone
+  const handled = ["files", "preset", "family", "placement", "loraDir", "force", "maxQueue", "isolate", "signal", "onProgress", "onLog"]; // by TypeScript alone
   const reaching = Object.keys(modelOptions).filter((name) => !handled.includes(name));
   const firstParts = new Set(Object.keys(received).map((name) => name.split(".")[0]));
   assert.deepEqual(reaching.sort(), [...firstParts].sort());
@@ -127,7 +129,7 @@ test("every model option reaches the engine's struct", () => {
 test("every upscaler option reaches the engine", () => {
   const given = { model: "m", threads: 3, tileSize: 64, backend: "cuda1" };
   assert.deepEqual(values(native().describe("upscaler", given)), given);
-  const handled = ["signal", "onProgress", "onLog"]; // by TypeScript alone
+  const handled = ["isolate", "signal", "onProgress", "onLog"]; // by TypeScript alone
   assert.deepEqual(
     Object.keys(upscalerOptions)
       .filter((name) => !handled.includes(name))

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { after, before, test } from "node:test";
 import { packageRoot } from "../../lib/binding.js";
 import { clipL, largeShaped, taesd3 } from "../helpers/checkpoints.js";
+import { type Ended, runChild } from "../helpers/child.js";
 
 /** Children load the compiled package, as users do. */
 const script = path.join(packageRoot, "build", `process-test-${process.pid}.cjs`);
@@ -56,25 +56,7 @@ before(async () => {
 });
 after(() => rm(script, { force: true }));
 
-function child(mode: string): Promise<{ code: number | null; signal: string | null; stdout: string; stderr: string }> {
-  return new Promise((resolve, reject) => {
-    const running = spawn(process.execPath, [script, mode], { stdio: ["ignore", "pipe", "pipe"] });
-    const limit = setTimeout(() => running.kill("SIGKILL"), 120_000);
-    let stdout = "";
-    let stderr = "";
-    running.stdout.on("data", (data) => {
-      stdout += data;
-    });
-    running.stderr.on("data", (data) => {
-      stderr += data;
-    });
-    running.on("error", reject);
-    running.on("close", (code, signal) => {
-      clearTimeout(limit);
-      resolve({ code, signal, stdout, stderr });
-    });
-  });
-}
+const child = (mode: string): Promise<Ended> => runChild(script, [mode]);
 
 test("a process with a loaded model and nothing to do exits by itself", async () => {
   const { code, signal, stderr } = await child("idle");

@@ -68,6 +68,19 @@ test("a CommonJS module", async () => {
   assert.equal(await runFile("cjs.cjs", code), "128 InvalidOptionError\n");
 });
 
+test("the catalog is in the package", async () => {
+  const code = `import { listModels } from "node-sd-cpp"; console.log((await listModels()).some(({ id }) => id === "sd3.5-medium:q4_k_m"));`;
+  assert.equal(await runFile("models.mjs", code), "true\n");
+});
+
+test("the engine in a process of its own", async () => {
+  const isolated = draw.replace("threads: 1", "threads: 1, isolate: true");
+  assert.equal(
+    await runFile("isolate.mjs", `import { InvalidOptionError, loadModel } from "node-sd-cpp";${isolated}`),
+    "128 InvalidOptionError\n",
+  );
+});
+
 test("TypeScript finds the types, from both kinds of module", async () => {
   const code =
     'import { loadModel, type Model } from "node-sd-cpp";\nexport const model: Promise<Model> = loadModel({ preset: "demo" });\n';

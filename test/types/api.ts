@@ -1,14 +1,24 @@
 /** Compiled, never run: the public types must allow this and refuse what follows `@ts-expect-error`. */
 import {
   type Device,
+  type EstimateOptions,
+  estimateMemory,
   type GenerationEvent,
   type GenerationResult,
   Image,
   type ImageInput,
   InvalidOptionError,
+  inspectModel,
+  type ListedModel,
   listDevices,
+  listModels,
   loadModel,
+  type MemoryEstimate,
+  type MemorySuggestion,
   type Model,
+  type PullEvent,
+  type PulledModel,
+  pull,
   type RawImage,
   readParameters,
   SdcppError,
@@ -27,6 +37,20 @@ export async function usage(): Promise<void> {
   const tokens: number | undefined = (await model.countTokens("a", { t5Prompt: "b" })).t5xxl?.tokens;
   void tokens;
   const side: number = model.info.maxSide;
+  await loadModel({ files: ["a.gguf", "folder"], vae: "b.gguf" });
+  await loadModel({ files: "folder" });
+  const { files, options, loadable, missing } = await inspectModel(["a.gguf"], { sha256: true, onProgress: ({ bytes }) => bytes });
+  if (!loadable) void missing.map(({ file, repository }) => `${repository}/${file}`);
+  else await loadModel({ ...options, threads: files[0]?.layout === "all-in-one" ? 1 : 2 });
+  const free: number | undefined = model.memory().free.cpu;
+  const wanted: EstimateOptions = { diffusionModel: "a.gguf", clipL: "b.gguf", vae: "c.gguf", width: 512, vaeTiling: true, chunks: 2 };
+  const estimate: MemoryEstimate = await estimateMemory(wanted);
+  const [suggestion]: MemorySuggestion[] = estimate.suggestions;
+  if (!estimate.fits) await estimateMemory({ ...wanted, ...suggestion?.options });
+  await loadModel({ preset: "demo", force: true });
+  // @ts-expect-error steps have no influence
+  await estimateMemory({ preset: "demo", steps: 4 });
+  void [free, estimate.devices.cpu?.peak, estimate.parts.diffusion?.compute, suggestion?.saves];
   const run = model.generate({ prompt: "a", seed: 7n, width: side, skipLayerGuidance: { layers: [7] }, sigmas: [1, 0] });
   model.generate({ prompt: "a", seed: 7, skipLayerGuidance: true });
   const raw: RawImage = { data: new Uint8ClampedArray(3), width: 1, height: 1, channels: 3 };
@@ -59,6 +83,16 @@ export async function usage(): Promise<void> {
   new Image(new Uint8Array(3), 1, 1, 3).toSharp().resize(2);
   await model.dispose();
   void seed;
+
+  const pulled: PulledModel = await pull("sd3.5-medium", {
+    acceptLicense: true,
+    onProgress: (event: PullEvent) => (event.type === "progress" ? event.bytesPerSecond : event.file),
+  });
+  await loadModel({ ...pulled.files, threads: pulled.received });
+  const [listed]: ListedModel[] = await listModels();
+  void listed?.files[0]?.state;
+  // @ts-expect-error: misspelled
+  pull("sd3.5-medium", { acceptLicence: true });
 
   // @ts-expect-error: prompt is required
   model.generate({});

@@ -67,6 +67,15 @@ describe("fromNative", () => {
     assert.equal(mapped("ERR_CANCELLED"), "AbortError");
   });
 
+  it("keeps what is known of a lack of memory", () => {
+    const details = { needed: 2, available: 1, suggestions: ["vaeTiling: true"] };
+    const { needed, available, suggestions } = fromNative(
+      Object.assign(nativeError("ERR_INSUFFICIENT_MEMORY", "x"), details),
+      "",
+    ) as errors.InsufficientMemoryError;
+    assert.deepEqual({ needed, available, suggestions }, details);
+  });
+
   it("keeps the path of an option", () => {
     const error = fromNative(nativeError("ERR_INVALID_OPTION", "sigmas[2]: expected a number, received x"), "");
     assert.ok(error instanceof InvalidOptionError);

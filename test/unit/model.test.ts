@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it, mock } from "node:test";
 import type { Sharp } from "sharp";
-import type { NativeEvent, NativeGenerateParams, NativeModel, NativeTimings } from "../../lib/binding.js";
-import { DisposedError, InvalidOptionError, MissingComponentError, ModelFileError } from "../../lib/errors.js";
+import type { EngineModel, NativeEvent, NativeGenerateParams, NativeTimings } from "../../lib/binding.js";
+import { DisposedError, InvalidOptionError, ModelFileError } from "../../lib/errors.js";
 import { familyDefaults } from "../../lib/families.js";
 import { loadModel, Model } from "../../lib/model.js";
 import { readParameters } from "../../lib/parameters.js";
@@ -17,7 +17,7 @@ function fakeModel(onLog?: (event: LogEvent) => void) {
   const dispose = mock.fn(async () => {
     order.push("dispose");
   });
-  const native: NativeModel = {
+  const native: EngineModel = {
     info: {
       architecture: "SD3.x",
       depth: 24,
@@ -68,6 +68,14 @@ describe("Model", () => {
     assert.equal(parameters.steps, 40);
     const read = await readParameters(images[0] as never);
     assert.deepEqual([read?.seed, read?.model, read?.rng, read?.steps], [7n, "medium", "cpu", 40]);
+  });
+
+  it("passes force on, which is no parameter of the picture", async () => {
+    const { model, jobs } = fakeModel();
+    const run = model.generate({ prompt: "a", force: true });
+    jobs[0]?.finish();
+    const { force } = { ...jobs[0]?.params } as { force?: boolean };
+    assert.deepEqual([force, "force" in (await run).parameters], [true, false]);
   });
 
   it("rejects wrong options without native work", async () => {
@@ -162,7 +170,9 @@ describe("Model", () => {
   });
 
   it("knows the memory of its weights", () => {
-    assert.deepEqual(fakeModel().model.memory(), { weights: 120, parts: { diffusion: 100, vae: 20 } });
+    const { free, ...weights } = fakeModel().model.memory();
+    assert.deepEqual(weights, { weights: 120, parts: { diffusion: 100, vae: 20 } });
+    assert.ok((free.cpu ?? 0) > 0);
   });
 
   it("dispose stops all runs, then frees, once", async () => {
@@ -196,8 +206,11 @@ describe("loadModel", () => {
     await assert.rejects(loadModel({ thread: 1 } as never), invalid("thread"));
     await assert.rejects(loadModel({ preset: "nope" }), invalid("preset"));
     await assert.rejects(loadModel({}), invalid(""));
-    await assert.rejects(loadModel({ diffusionModel: "x" }), MissingComponentError);
+    await assert.rejects(loadModel({ diffusionModel: "x" }), ModelFileError);
+    await assert.rejects(loadModel({ preset: "demo", files: "x" }), invalid("files"));
     await assert.rejects(loadModel({ model: "does-not-exist.gguf" }), ModelFileError);
+    await assert.rejects(loadModel({ model: "https://127.0.0.1:1/x.gguf" }), invalid("model"));
+    await assert.rejects(loadModel({ files: ["a.gguf", "https://127.0.0.1:1/x.gguf"] }), invalid("files"));
   });
 
   it("rejects with the reason of a signal that is already aborted, before it looks at files", async () => {

@@ -1,7 +1,15 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { InvalidOptionError, SdcppError } from "../../lib/errors.js";
-import { backendSpec, checkGenerateOptions, checkModelOptions, generateOptions, modelOptions, nativeParams } from "../../lib/options.js";
+import {
+  backendSpec,
+  checkEstimateOptions,
+  checkGenerateOptions,
+  checkModelOptions,
+  generateOptions,
+  modelOptions,
+  nativeParams,
+} from "../../lib/options.js";
 import { refusedSamplers, refusedSchedulers, samplers, schedulers } from "../../lib/samplers.js";
 
 const limits = {
@@ -84,6 +92,7 @@ describe("generate options", () => {
     ["mask", [7, null, "", {}, new Uint8Array(0)], '"alpha", a path, the bytes'],
     ["keepUnmasked", ["true", 1], "true or false"],
     ["maskFeather", ["4", -1, 257, 1.5], "an integer from 0 to 256"],
+    ["force", ["true", 1, null], "true or false"],
   ];
   for (const [name, values, expected] of wrong) {
     it(`refuses a wrong ${name}`, () => {
@@ -295,6 +304,23 @@ describe("generate options", () => {
   });
 });
 
+describe("estimate options", () => {
+  it("takes those of a load and of a picture that decide its memory", () => {
+    const given = { diffusionModel: "d", width: 512, batchCount: 2, chunks: 3, imageToImage: true };
+    const { model, picture, chunks, imageToImage } = checkEstimateOptions(given);
+    assert.deepEqual([model.files, picture, chunks, imageToImage], [{ diffusionModel: "d" }, { width: 512, batchCount: 2 }, 3, true]);
+  });
+
+  it("refuses wrong values and other options", () => {
+    rejects(() => checkEstimateOptions({ width: 500 }), "width", "a multiple of 16");
+    rejects(() => checkEstimateOptions({ chunks: 17 }), "chunks", "an integer from 1 to 16");
+    rejects(() => checkEstimateOptions({ imageToImage: "a.png" }), "imageToImage", "true or false");
+    rejects(() => checkEstimateOptions({ placement: { textencoder: "cpu" } }), "placement.textencoder", "did you mean textEncoders?");
+    rejects(() => checkEstimateOptions({ steps: 4 }), "steps", "unknown option");
+    rejects(() => checkEstimateOptions(undefined), "options", "expected an object");
+  });
+});
+
 describe("model options", () => {
   it("takes the threads from SDCPP_THREADS where they are not given, and names the variable when it is wrong", () => {
     const threads = (options: object) => checkModelOptions({ model: "m", ...options }).params.threads;
@@ -333,6 +359,7 @@ describe("model options", () => {
       name,
       ["", "a\0b", 7, null],
     ]),
+    ["files", ["", [], 7, null]],
     ["preset", ["demos", 1]],
     ["family", ["sd3.5-huge", 1]],
     ["offload", ["disk", true, null]],
@@ -348,6 +375,8 @@ describe("model options", () => {
     ["loraApplyMode", ["merge", 1]],
     ["offload", ["cpu", 7, null]],
     ["promptCache", [-1, 1001, "8"]],
+    ["isolate", ["true", 1]],
+    ["force", ["true", 1]],
     ["maxQueue", [-1, 1_000_001, 0.5, "8"]],
     ["signal", [{}]],
     ["onProgress", [{}]],
@@ -367,6 +396,15 @@ describe("model options", () => {
     rejects(() => checkModelOptions({ placement: { vae: "gpu0" } }), "placement.vae", 'one device as "cuda:0"', 'received "gpu0"');
     rejects(() => checkModelOptions({ placement: { textencoder: "cpu" } }), "placement.textencoder", "did you mean textEncoders?");
     rejects(() => checkModelOptions({ preset: "demos" }), "preset", 'one of "demo"', "did you mean demo?");
+  });
+
+  it("takes one file or folder, or several, to look for parts in", () => {
+    assert.deepEqual(checkModelOptions({ files: "models" }).found, ["models"]);
+    assert.deepEqual(checkModelOptions({ files: ["a", "b"], vae: "c" }).found, ["a", "b"]);
+    assert.deepEqual(checkModelOptions({ files: ["a", "b"], vae: "c" }).files, { vae: "c" });
+    rejects(() => checkModelOptions({ files: ["a", 7] }), "files[1]", "expected a non-empty string", "received 7");
+    rejects(() => checkModelOptions({ files: 7 }), "files", "or an array of 1 to 1000 items");
+    rejects(() => checkModelOptions({ files: "a", preset: "demo" }), "files", "no preset beside it");
   });
 
   it("writes the engine's backend syntax", () => {

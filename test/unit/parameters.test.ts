@@ -151,6 +151,6 @@ describe("readParameters", () => {
       (error: unknown) => error instanceof InvalidOptionError && error.path === "image",
     );
     await assert.rejects(readParameters(7 as never), InvalidOptionError);
-    await assert.rejects(readParameters("/does/not/exist.png"), { code: "ENOENT" });
+    await assert.rejects(readParameters("/does/not/exist.png"), { code: "ERR_INVALID_OPTION", message: /ENOENT/ });
   });
 });

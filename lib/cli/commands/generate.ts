@@ -4,10 +4,11 @@ import { families } from "../../families.js";
 import { formatOf } from "../../image.js";
 import { openImage } from "../../inputs.js";
 import { loadModel, type Model } from "../../model.js";
-import { checkGenerateOptions, generateOptions, modelOptions, presets } from "../../options.js";
+import { checkGenerateOptions, generateOptions, modelOptions } from "../../options.js";
 import type { GenerateOptions, GenerationEvent, LogEvent, ModelOptions, PreviewEvent } from "../../types.js";
 import { flagsOf, readFlags, yargsOptions } from "../flags.js";
 import { interruptible } from "../interrupt.js";
+import { modelDescription, presetOrFile } from "../model.js";
 import { createOutput, type Output } from "../output.js";
 import { createProgress, type Progress } from "../progress.js";
 
@@ -36,7 +37,7 @@ export const generate: CommandModule<object, Arguments> = {
     yargs
       .positional("prompt", { type: "string", describe: generateOptions.prompt?.description })
       .options(yargsOptions(modelFlags, "Model:"))
-      .option("model", { describe: `All-in-one file, or a model by name: ${presets.join(", ")}`, defaultDescription: "demo" })
+      .option("model", { describe: modelDescription, defaultDescription: "demo" })
       .options(yargsOptions(runFlags, "Picture:"))
       .options({
         output: {
@@ -99,11 +100,11 @@ async function draw(argv: Arguments, run: GenerateOptions, output: Target, signa
 /** `--model` takes a preset's name or a file; without any model the demo draws. */
 function chooseModel(argv: Arguments): ModelOptions {
   const { model, ...options } = readFlags(modelFlags, argv) as ModelOptions;
-  if (model === undefined && options.diffusionModel === undefined) {
-    if (!argv.quiet) process.stderr.write("No --model or --diffusion-model given: drawing with the small demo model.\n");
+  if (model === undefined && options.diffusionModel === undefined && options.files === undefined) {
+    if (!argv.quiet) process.stderr.write("No --model, --diffusion-model or --files given: drawing with the small demo model.\n");
     return { ...options, preset: "demo" };
   }
-  return model !== undefined && presets.includes(model) ? { ...options, preset: model } : { ...options, model };
+  return { ...options, ...(model === undefined ? {} : presetOrFile(model)) };
 }
 
 /** Saves each picture as soon as it is drawn, so that an interrupted batch keeps those that are finished. */

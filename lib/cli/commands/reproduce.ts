@@ -2,12 +2,13 @@ import type { CommandModule } from "yargs";
 import { InvalidOptionError } from "../../errors.js";
 import { formatOf } from "../../image.js";
 import { loadModel } from "../../model.js";
-import { modelOptions, presets } from "../../options.js";
+import { modelOptions } from "../../options.js";
 import type { ImageParameters } from "../../parameters.js";
 import { type FieldChange, readPicture, reproduce as redraw } from "../../reproduce.js";
 import type { ModelOptions } from "../../types.js";
 import { flagsOf, readFlags, yargsOptions } from "../flags.js";
 import { interruptible } from "../interrupt.js";
+import { modelDescription, presetOrFile } from "../model.js";
 import { createProgress } from "../progress.js";
 
 const { preset: _preset, ...modelTable } = modelOptions;
@@ -29,7 +30,7 @@ export const reproduce: CommandModule<object, Arguments> = {
       .positional("image", { type: "string", describe: "Picture with its parameters inside; without loss, as a PNG" })
       .options(yargsOptions(modelFlags, "Model:"))
       .option("model", {
-        describe: `All-in-one file, or a model by name: ${presets.join(", ")}`,
+        describe: modelDescription,
         defaultDescription: "the picture's preset",
       })
       .options({
@@ -71,13 +72,14 @@ async function run(argv: Arguments, signal: AbortSignal): Promise<boolean> {
 function chooseModel(given: Record<string, unknown>, drawn: ImageParameters): ModelOptions {
   const { rng, weightType, flashAttention } = drawn;
   const then = Object.fromEntries(Object.entries({ rng, weightType, flashAttention }).filter(([, value]) => value !== undefined));
-  const { model = given.diffusionModel === undefined ? drawn.model : undefined, ...others } = given;
-  if (model !== undefined && presets.includes(model as string)) return { ...then, ...others, preset: model as string };
-  if (given.model === undefined && given.diffusionModel === undefined) {
+  const { model = given.diffusionModel === undefined && given.files === undefined ? drawn.model : undefined, ...others } = given;
+  const chosen = model === undefined ? {} : presetOrFile(model as string);
+  if (chosen.preset !== undefined) return { ...then, ...others, ...chosen };
+  if (given.model === undefined && given.diffusionModel === undefined && given.files === undefined) {
     const name = drawn.model === undefined ? "a model that its text does not name" : `"${drawn.model}"`;
     throw new InvalidOptionError("model", `the picture was made with ${name}; give its files by the flags of sdcpp generate`);
   }
-  return { ...then, ...others, ...(model === undefined ? {} : { model: model as string }) };
+  return { ...then, ...others, ...chosen };
 }
 
 function print(comparison: {

@@ -1,0 +1,53 @@
+import { ModelFileError } from "../errors.js";
+import { Assembler, type Assembly, type Given, type Slot } from "./assembler.js";
+import { type Checkpoint, readCheckpoint } from "./checkpoint.js";
+import { checkpointsIn, isFolder } from "./folder.js";
+import type { ReadOptions } from "./location.js";
+
+export interface AssembleOptions extends ReadOptions {
+  /** Checkpoints that have been read already, by location. */
+  known?: ReadonlyMap<string, Checkpoint>;
+}
+
+const slots: readonly Slot[] = ["model", "diffusionModel", "clipL", "clipG", "t5xxl", "vae", "taesd"];
+
+/**
+ * Works out which file is which. Whether they make a whole model, `checkLoadable` tells.
+ * @throws ModelFileError for a file that is missing, truncated, malformed or of another part
+ * @throws UnsupportedModelError for a file of another family or layout
+ * @throws InvalidOptionError for two files of one part
+ * @throws the signal's reason when it is aborted
+ */
+export async function assemble(given: Given, options: AssembleOptions = {}): Promise<Assembly> {
+  const { explicit, found = [] } = given;
+  const assembler = new Assembler(given);
+  const places = found.map((location) => ({ location, option: "files" }));
+  for (const slot of slots) {
+    const location = explicit[slot];
+    if (location === undefined) continue;
+    if (slot === "model" && (await isFolder(location))) places.unshift({ location, option: slot });
+    else assembler.put(slot, await read(slot, location, options));
+  }
+  for (const { location, option } of places) {
+    const folder = await isFolder(location);
+    for (const file of folder ? await labelled(option, checkpointsIn(location)) : [location]) {
+      assembler.add(option, await read(option, file, options), folder);
+    }
+  }
+  return assembler.finish();
+}
+
+async function read(option: string, location: string, options: AssembleOptions): Promise<Checkpoint> {
+  return options.known?.get(location) ?? labelled(option, readCheckpoint(location, options));
+}
+
+/** Puts the option's name before the message. */
+export async function labelled<T>(option: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (!(error instanceof ModelFileError)) throw error;
+    const { file, offset, cause } = error;
+    throw new ModelFileError(`${option}: ${error.message}`, { file, offset, cause });
+  }
+}

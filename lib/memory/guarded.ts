@@ -1,0 +1,102 @@
+import {
+  type EngineBinding,
+  type EngineModel,
+  type NativeGenerateParams,
+  type NativeJob,
+  type NativeModel,
+  type NativeModelParams,
+  native,
+} from "../binding.js";
+import { deviceId } from "../devices.js";
+import { InsufficientMemoryError, isCancelled, nativeError } from "../errors.js";
+import { type Footprint, openFootprint, smallest } from "./footprint.js";
+import { checkRun, insufficient, saving, shortageOf } from "./shortage.js";
+import { suggest } from "./suggestions.js";
+
+/** A model that refuses runs which do not fit into memory. */
+export type GuardedModel = EngineModel & Pick<NativeModel, "check" | "countTokens">;
+
+/**
+ * `native()`, but what does not fit into memory is refused: a model before its weights are read, a run before it waits in line. Both take `force`
+ * among their params, to go on all the same.
+ */
+export function guarded(): Omit<EngineBinding, "load"> & { load(...args: Parameters<EngineBinding["load"]>): NativeJob<GuardedModel> } {
+  const binding = native();
+  return {
+    engine: binding.engine,
+    loadUpscaler: (params, emit) => binding.loadUpscaler(params, emit),
+    load: ({ force, ...params }, emit) => {
+      const controller = new AbortController();
+      const { signal } = controller;
+      const load = async () => {
+        const footprint = await openForLoad(params, signal);
+        try {
+          if (footprint && !force) await checkLoad(footprint, params);
+          signal.throwIfAborted();
+          const job = binding.load(params, emit);
+          signal.addEventListener("abort", job.cancel, { once: true });
+          return guard(await job.promise, footprint);
+        } catch (error) {
+          footprint?.close();
+          throw error;
+        }
+      };
+      return { promise: load(), cancel: () => controller.abort(nativeError("ERR_CANCELLED", "cancelled")) };
+    },
+  };
+}
+
+/** Undefined when the headers cannot be read: the load then says what is wrong with the files. */
+async function openForLoad(params: NativeModelParams, signal: AbortSignal): Promise<Footprint | undefined> {
+  try {
+    return await openFootprint(params, signal);
+  } catch (error) {
+    if (isCancelled(error)) throw error;
+    return undefined;
+  }
+}
+
+/** Refuses a model that does not fit even with the smallest picture. */
+async function checkLoad(footprint: Footprint, params: NativeModelParams): Promise<void> {
+  const shortage = shortageOf(footprint.need(smallest), footprint.free());
+  if (!shortage) return;
+  const found = await suggest({ params, picture: smallest }, shortage);
+  throw insufficient(
+    "The model",
+    shortage,
+    found.map(({ text, saves }) => saving(text, saves)),
+  );
+}
+
+/** @param footprint what runs take; without it none is refused */
+export function guard(model: NativeModel, footprint: Footprint | undefined): GuardedModel {
+  const check = (params: NativeGenerateParams) => {
+    if (!footprint) return;
+    const { prompt = "", negativePrompt = "", t5Prompt, negativeT5Prompt, cfgScale } = params;
+    const counts = [model.countTokens(prompt, t5Prompt)];
+    if (cfgScale !== 1) counts.push(model.countTokens(negativePrompt, negativeT5Prompt));
+    const chunks = Math.max(...counts.map((count) => count.chunks));
+    try {
+      checkRun(footprint, { params, chunks, beginsWithPicture: params.initImage !== undefined });
+    } catch (error) {
+      if (error instanceof InsufficientMemoryError) throw error; // what cannot be measured is left to the engine
+    }
+  };
+  return {
+    info: model.info,
+    generate: ({ force, ...params }, emit) => {
+      if (!force) check(params);
+      return model.generate(params, emit);
+    },
+    check: ({ force, ...params }: NativeGenerateParams & { force?: boolean }) => {
+      model.check(params);
+      if (!force) check(params);
+    },
+    countTokens: (prompt, t5Prompt) => model.countTokens(prompt, t5Prompt),
+    free: () => Object.fromEntries(Object.entries(footprint?.free() ?? {}).map(([device, { bytes }]) => [deviceId(device), bytes])),
+    dispose: () => {
+      footprint?.close();
+      return model.dispose();
+    },
+  };
+}

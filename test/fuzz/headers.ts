@@ -1,0 +1,104 @@
+import assert from "node:assert/strict";
+import { classify } from "../../lib/checkpoint/checkpoint.js";
+import { describe } from "../../lib/checkpoint/describe.js";
+import { readSource } from "../../lib/checkpoint/header.js";
+import { mostTensors, type TensorInfo } from "../../lib/checkpoint/tensors.js";
+import { ModelFileError } from "../../lib/errors.js";
+import { MemorySource } from "../helpers/memory-source.js";
+import { RandomBytes } from "../helpers/random.js";
+import { rawGguf, rawSafetensors, tagged, text, u8, u32, u64 } from "../helpers/raw.js";
+import { mutate } from "./mutate.js";
+
+const tensors = Array.from({ length: 12 }, (_, i) => ({
+  name: `joint_blocks.${i}.weight`,
+  shape: [64, 2],
+  type: [0, 1, 2, 8][i % 4] ?? 0,
+}));
+const sizes = [512, 256, 72, 136];
+
+const manyWords: [string, Buffer] = [
+  "many.words",
+  tagged.array(
+    8,
+    Array.from({ length: 1100 }, (_, i) => text(i % 7 ? "a" : "")),
+  ),
+];
+
+/** Valid files, small ones, so that a change hits something that matters. */
+export const valid: readonly Buffer[] = [gguf(3, 32), gguf(2, 64), safetensors(), rawGguf(), rawSafetensors("{}")];
+
+function gguf(version: number, alignment: number): Buffer {
+  let offset = 0;
+  const placed = tensors.map((tensor, i) => {
+    const at = offset;
+    offset += Math.ceil((sizes[i % 4] ?? 0) / alignment) * alignment;
+    return { ...tensor, offset: at };
+  });
+  const metadata: [string, Buffer][] = [
+    ["general.architecture", tagged.text("sd3")],
+    ["general.alignment", tagged.u32(alignment)],
+    ["a.bool", Buffer.concat([u32(7), u8(1)])],
+    ["a.float", Buffer.concat([u32(6), u32(0x3f800000)])],
+    ["a.big", Buffer.concat([u32(10), u64(2n ** 40n)])],
+    ["some.strings", tagged.array(8, ["a", "größe"].map(text))],
+    ...(version === 2 ? [manyWords] : []),
+    ["some.numbers", tagged.array(5, [1, 2, 3].map(u32))],
+    [
+      "many.numbers",
+      tagged.array(
+        0,
+        Array.from({ length: 1100 }, () => u8(7)),
+      ),
+    ],
+  ];
+  return rawGguf({ version, metadata, tensors: placed, alignment, data: offset });
+}
+
+function safetensors(): Buffer {
+  let offset = 0;
+  const entries = tensors.map(({ name, shape }, i) => {
+    const dtype = ["F32", "F16", "BF16", "F8_E4M3"][i % 4] ?? "";
+    const begin = offset;
+    offset += 128 * ([4, 2, 2, 1][i % 4] ?? 0);
+    return [name, { dtype, shape, data_offsets: [begin, offset] }] as const;
+  });
+  return rawSafetensors({ __metadata__: { format: "pt", note: 'größe "\\' }, ...Object.fromEntries(entries) }, offset);
+}
+
+/** The mutated file of one case. */
+export function fuzzCase(seed: string, number: number): Buffer {
+  const random = new RandomBytes(`${seed}/${number}`);
+  const base = valid[number % valid.length] as Buffer;
+  return mutate(base, random);
+}
+
+/** Reads one file: either it is read and keeps all promises, or it is refused by a typed error with a place. Returns whether it was read. */
+export async function checkCase(data: Buffer): Promise<boolean> {
+  const source = new MemorySource(data);
+  try {
+    const header = await readSource(source);
+    checkTensors(header?.tensors ?? [], data.length); // none of a pickle
+    const { parameters } = describe(classify(source.name, header), data.length);
+    assert.ok(Number.isSafeInteger(parameters), `${parameters} parameters`);
+    return header !== undefined;
+  } catch (error) {
+    if (error instanceof assert.AssertionError) throw error;
+    assert.ok(error instanceof ModelFileError, `not a ModelFileError: ${error instanceof Error ? error.stack : error}`);
+    assert.ok(Number.isSafeInteger(error.offset) && (error.offset ?? -1) >= 0, `offset ${error.offset}`);
+    assert.ok(error.message.length < 4000, "the message repeats the file");
+    return false;
+  } finally {
+    assert.ok(source.bytesRead <= data.length + 64 && source.reads <= 8, `${source.reads} reads of ${source.bytesRead} bytes`);
+  }
+}
+
+function checkTensors(tensors: readonly TensorInfo[], size: number): void {
+  assert.ok(tensors.length <= mostTensors);
+  assert.equal(new Set(tensors.map(({ name }) => name)).size, tensors.length, "names are unique");
+  let end = 0;
+  for (const { name, shape, offset, bytes } of tensors.filter((tensor) => tensor.bytes > 0).sort((a, b) => a.offset - b.offset)) {
+    assert.ok(name !== "" && shape.every((length) => Number.isSafeInteger(length) && length > 0), `${name}: ${shape}`);
+    assert.ok(offset >= end && offset + bytes <= size, `${name} at ${offset} with ${bytes} bytes`);
+    end = offset + bytes;
+  }
+}

@@ -19,6 +19,8 @@ test("a preset: a table for people, JSON for programs", async () => {
 
   const json = await sdcpp(["estimate", "demo", "--width", "256", "--height", "128", "--json"]);
   const estimate: MemoryEstimate = JSON.parse(json.stdout);
+  const named = await sdcpp(["estimate", "--model", "demo", "--width", "256", "--height", "128", "--json"]);
+  assert.deepEqual(JSON.parse(named.stdout).parts, estimate.parts, "as --model, as in generate");
   assert.deepEqual([json.code, estimate.width, estimate.height, estimate.fits], [0, 256, 128, true]);
   assert.ok((estimate.devices.cpu?.peak ?? 0) > (estimate.parts.clipL?.weights ?? Number.POSITIVE_INFINITY));
 });

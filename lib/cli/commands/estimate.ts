@@ -33,7 +33,9 @@ export const estimate: CommandModule<object, Arguments> = {
       .example("$0 estimate models/ --width 1024 --height 1024", "a folder with the files")
       .epilogue("Exit codes: 0 it fits, 1 it does not or failed, 2 usage, 130 interrupted.") as never,
   handler: async ({ files, json, ...argv }) => {
-    const options = { ...chooseModel(files), ...readFlags(modelFlags, argv), ...readFlags(pictureFlags, argv) };
+    const { model, ...given } = readFlags(modelFlags, argv) as EstimateOptions;
+    const named = model === undefined ? {} : presetOrFile(model);
+    const options = { ...chooseModel(files), ...given, ...named, ...readFlags(pictureFlags, argv) };
     const found = await interruptible((signal) => estimateMemory({ ...options, signal }));
     process.stdout.write(json ? `${JSON.stringify(found, undefined, 2)}\n` : text(found));
     if (!found.fits) process.exitCode = 1;

@@ -92,6 +92,8 @@ export class Upscaler implements AsyncDisposable {
   readonly info: UpscalerInfo;
   readonly #native: NativeUpscaler;
   readonly #onLog: ((event: LogEvent) => void) | undefined;
+  /** Settles when the last call has got its place in the engine's line, so that pictures that read faster do not pass others. */
+  #line: Promise<unknown> = Promise.resolve();
   #disposal: Promise<void> | undefined;
 
   /** @internal */
@@ -103,7 +105,7 @@ export class Upscaler implements AsyncDisposable {
   }
 
   /**
-   * Enlarges a picture. Calls wait in the same line as runs of models. Transparency is enlarged with Lanczos; an `Image`'s parameters go
+   * Enlarges a picture. Calls wait in the same line as runs of models, in their order. Transparency is enlarged with Lanczos; an `Image`'s parameters go
    * along.
    * @throws InvalidOptionError for a wrong option, or a picture that cannot be read or would get too large
    * @throws DisposedError after `dispose()`, or when it stops the call
@@ -114,8 +116,33 @@ export class Upscaler implements AsyncDisposable {
     this.#stopIfDisposed();
     const { scale = this.info.scale, signal, onProgress } = checkOptions(upscaleOptions, options) as UpscaleOptions;
     signal?.throwIfAborted();
-    const picture = await readPicture(checkValue(imageOption, image, "image") as ImageInput, "image");
-    const { width, height } = picture.color;
+    const given = checkValue(imageOption, image, "image") as ImageInput;
+    const before = this.#line;
+    let placed = () => {};
+    this.#line = Promise.all([before, new Promise<void>((resolve) => (placed = resolve))]);
+    try {
+      const picture = await readPicture(given, "image");
+      this.#checkSize(picture, scale);
+      await before;
+      this.#stopIfDisposed();
+      signal?.throwIfAborted();
+      const start = () => this.#native.upscale(picture.color, (event) => report(event, onProgress, this.#onLog));
+      const enlarging = finish(start, signal, site);
+      placed();
+      const enlarged = await enlarging.catch((error) => {
+        throw this.#disposal && isAbort(error) && !signal?.aborted
+          ? new DisposedError("The upscaler was disposed during the call.")
+          : error;
+      });
+      const { width, height } = picture.color;
+      const size = { width: Math.max(1, Math.round(width * scale)), height: Math.max(1, Math.round(height * scale)) };
+      return await compose(enlarged, picture, size, image instanceof Image ? image.parameters : undefined);
+    } finally {
+      placed();
+    }
+  }
+
+  #checkSize({ color: { width, height } }: Picture, scale: number): void {
     for (const factor of [scale, this.info.scale]) {
       if (width * height * 4 * factor ** 2 < mostBytes) continue;
       throw new InvalidOptionError(
@@ -123,14 +150,6 @@ export class Upscaler implements AsyncDisposable {
         `expected a result of less than 2^29 pixels, received ${width}x${height}, to be enlarged x${factor}`,
       );
     }
-    this.#stopIfDisposed();
-    signal?.throwIfAborted();
-    const start = () => this.#native.upscale(picture.color, (event) => report(event, onProgress, this.#onLog));
-    const enlarged = await finish(start, signal, site).catch((error) => {
-      throw this.#disposal && isAbort(error) && !signal?.aborted ? new DisposedError("The upscaler was disposed during the call.") : error;
-    });
-    const size = { width: Math.max(1, Math.round(width * scale)), height: Math.max(1, Math.round(height * scale)) };
-    return compose(enlarged, picture, size, image instanceof Image ? image.parameters : undefined);
   }
 
   /** Stops this upscaler's calls, which reject with DisposedError, and frees its memory. Further calls return the same promise. */

@@ -70,8 +70,9 @@ async function checkLoad(footprint: Footprint, params: NativeModelParams): Promi
 
 /** @param footprint what runs take; without it none is refused */
 export function guard(model: NativeModel, footprint: Footprint | undefined): GuardedModel {
-  const check = (params: NativeGenerateParams) => {
-    if (!footprint) return;
+  const check = ({ force, ...params }: NativeGenerateParams & { force?: boolean }) => {
+    model.check(params); // first, as its mistakes are clearer than the memory that they would take
+    if (force || !footprint) return;
     const { prompt = "", negativePrompt = "", t5Prompt, negativeT5Prompt, cfgScale } = params;
     const counts = [model.countTokens(prompt, t5Prompt)];
     if (cfgScale !== 1) counts.push(model.countTokens(negativePrompt, negativeT5Prompt));
@@ -85,13 +86,10 @@ export function guard(model: NativeModel, footprint: Footprint | undefined): Gua
   return {
     info: model.info,
     generate: ({ force, ...params }, emit) => {
-      if (!force) check(params);
+      check({ force, ...params });
       return model.generate(params, emit);
     },
-    check: ({ force, ...params }: NativeGenerateParams & { force?: boolean }) => {
-      model.check(params);
-      if (!force) check(params);
-    },
+    check,
     countTokens: (prompt, t5Prompt) => model.countTokens(prompt, t5Prompt),
     free: () => Object.fromEntries(Object.entries(footprint?.free() ?? {}).map(([device, { bytes }]) => [deviceId(device), bytes])),
     dispose: () => {

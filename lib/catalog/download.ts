@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ChecksumError, DownloadError } from "../errors.js";
 import type { CatalogFile } from "./catalog.js";
 import { type Answer, type Hub, networkError } from "./hub.js";
-import { withLock } from "./lock.js";
+import { dropDeadLock, withLock } from "./lock.js";
 import { hashFile, Part, type Reading } from "./part.js";
 import { type PullSettings, pauseAfter, retryAfter, TransientError } from "./retry.js";
 import { hasPart, type PartRecord, removePart, sizeOf, storedFile, storedPath, writePulledRecord } from "./store.js";
@@ -36,7 +36,10 @@ export async function downloadFile(file: CatalogFile, context: DownloadContext):
     return true;
   };
   // Without a lock, so that a folder that cannot be written will do.
-  if (!(await hasPart(target)) && (await isPresent())) return 0;
+  if (!(await hasPart(target)) && (await isPresent())) {
+    await dropDeadLock(target);
+    return 0;
+  }
   const onWait = () => tracker.file(file, "waiting");
   return withLock(target, { signal, onWait, patience: settings.lockPatience }, async () => {
     if (!(await isPresent())) return new Download(file, context).run();

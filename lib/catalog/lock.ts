@@ -78,6 +78,14 @@ async function acquire(lock: string, text: string, { signal, onWait, patience = 
   }
 }
 
+/** Takes away the lock that a process left when it was killed just after its work was done. */
+export async function dropDeadLock(file: string): Promise<void> {
+  const lock = `${file}.lock`;
+  const found = await look(lock);
+  const holder = found && parse(found.text);
+  if (holder && isDead(holder)) await takeAway(lock, found.text);
+}
+
 async function create(lock: string, text: string): Promise<boolean> {
   const handle = await open(lock, "wx").catch((error: NodeJS.ErrnoException) => {
     // Windows answers EPERM while a file is being deleted.

@@ -4,7 +4,7 @@ import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from "node:fs/promi
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
-import { withLock } from "../../lib/catalog/lock.js";
+import { dropDeadLock, withLock } from "../../lib/catalog/lock.js";
 
 let folder: string;
 let file: string;
@@ -53,6 +53,17 @@ describe("withLock", () => {
       (found) => found === error,
     );
     assert.deepEqual(await readdir(folder), []);
+  });
+
+  it("the lock that a killed process left beside a finished file goes, one of a living process stays", async () => {
+    await leaveLock(deadProcess());
+    await dropDeadLock(file);
+    assert.deepEqual(await readdir(folder), []);
+    await leaveLock(process.ppid);
+    await dropDeadLock(file);
+    assert.deepEqual(await readdir(folder), ["model.gguf.lock"]);
+    await rm(`${file}.lock`);
+    await dropDeadLock(file); // without one
   });
 
   it("takes the lock of a dead process at once", async () => {

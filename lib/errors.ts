@@ -228,6 +228,9 @@ export function isCancelled(error: unknown): boolean {
   return (error as NativeError | undefined)?.code === "ERR_CANCELLED";
 }
 
+/** What C++ calls a failed allocation; such an error, made where a call was being prepared, has no code. */
+const badAlloc = /^(std::bad_alloc|bad allocation)$/;
+
 /** The one door for native errors: gives them their class and the caller's stack. Anything else passes unchanged. */
 export function fromNative(error: unknown, site: string): unknown {
   if (!(error instanceof Error) || error instanceof SdcppError) return error;
@@ -243,9 +246,10 @@ export function fromNative(error: unknown, site: string): unknown {
       { cause: error },
     );
   } else {
-    const Class = classes[code];
+    const lacking = badAlloc.test(message);
+    const Class = lacking ? InsufficientMemoryError : classes[code];
     if (!Class) return error;
-    mapped = new Class(message, details);
+    mapped = new Class(lacking ? "The system has no memory left." : message, details);
   }
   return withSite(mapped, site);
 }

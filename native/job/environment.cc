@@ -1,5 +1,8 @@
 #include "job/environment.h"
 
+#include <new>
+#include <system_error>
+
 #include "job/queue.h"
 
 namespace sdcpp {
@@ -46,7 +49,13 @@ Napi::Object Environment::start(Napi::Env env, const std::shared_ptr<Job>& job, 
   });
   if (calls_.empty()) channel_->hold();
   calls_.emplace(job.get(), std::move(call));
-  Queue::push(job);
+  try {
+    Queue::push(job);
+  } catch (const std::system_error& error) {  // its thread needs memory for the stack
+    calls_.erase(job.get());
+    if (calls_.empty()) channel_->let_go();
+    throw to_error(env, {code::InsufficientMemory, error.what(), {}});
+  }
   return handle;
 }
 
@@ -71,6 +80,8 @@ void Environment::settle(Job& job) {
     call.deferred.Resolve(job.result(env));
   } catch (const Napi::Error& error) {
     call.deferred.Reject(error.Value());
+  } catch (const std::bad_alloc&) {
+    call.deferred.Reject(to_error(env, {code::InsufficientMemory, "the system has no memory left for the result", {}}).Value());
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <new>
+#include <system_error>
 
 #include "engine/announcements.h"
 #include "engine/assertion.h"
@@ -59,6 +60,10 @@ void Job::execute() {
     fail(code::EngineAssertion, assertion.what());
   } catch (const std::bad_alloc&) {
     fail(code::InsufficientMemory, "the system has no memory left");
+  } catch (const std::system_error& error) {
+    const bool no_thread = error.code() == std::errc::resource_unavailable_try_again;  // a stack needs memory
+    const std::string what = no_thread ? "a thread could not be started: " : "the engine failed: ";
+    fail(no_thread ? code::InsufficientMemory : failure_code(), what + error.what());
   } catch (const std::exception& exception) {
     fail(failure_code(), std::string("the engine failed: ") + exception.what());
   } catch (...) {

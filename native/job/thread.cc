@@ -21,7 +21,7 @@ Thread::Thread(void (*body)(), size_t stack_bytes) {
   };
   const auto size = static_cast<unsigned>(stack_bytes);
   handle_ = reinterpret_cast<HANDLE>(_beginthreadex(nullptr, size, run, nullptr, STACK_SIZE_PARAM_IS_A_RESERVATION, nullptr));
-  if (handle_ == nullptr) throw std::system_error(errno, std::generic_category(), "the engine thread could not be started");
+  if (handle_ == nullptr) throw std::system_error(errno, std::generic_category(), "the engine's thread could not be started");
 }
 
 void Thread::join() {
@@ -40,7 +40,7 @@ Thread::Thread(void (*body)(), size_t stack_bytes) {
   };
   const int error = pthread_create(&handle_, &attributes, run, nullptr);
   pthread_attr_destroy(&attributes);
-  if (error != 0) throw std::system_error(error, std::generic_category(), "the engine thread could not be started");
+  if (error != 0) throw std::system_error(error, std::generic_category(), "the engine's thread could not be started");
 }
 
 void Thread::join() { pthread_join(handle_, nullptr); }

@@ -76,6 +76,14 @@ describe("fromNative", () => {
     assert.deepEqual({ needed, available, suggestions }, details);
   });
 
+  it("knows what C++ says when it gets no memory", () => {
+    for (const words of ["std::bad_alloc", "bad allocation"]) {
+      const error = fromNative(new Error(words), "") as Error;
+      assert.ok(error instanceof errors.InsufficientMemoryError);
+      assert.match(error.message, /no memory left/);
+    }
+  });
+
   it("keeps the path of an option", () => {
     const error = fromNative(nativeError("ERR_INVALID_OPTION", "sigmas[2]: expected a number, received x"), "");
     assert.ok(error instanceof InvalidOptionError);

@@ -1,6 +1,6 @@
 // Builds the addon: the engine source, then cmake-js on CMakeLists.txt, then the .node into gyp's output folder.
 // binding.gyp calls it with --config, --arch and --out; `npm run build:native` calls it with none; --bench adds the driver
-// that the benchmark compares with.
+// that the benchmark compares with; --sanitize builds with a sanitizer of the compiler, in a tree of its own (scripts/sanitize.js runs it).
 const fs = require("node:fs");
 const path = require("node:path");
 const { parseArgs } = require("node:util");
@@ -9,6 +9,9 @@ const { fetchEngine } = require("./fetch-engine.js");
 
 const root = path.join(__dirname, "..");
 const backends = { cuda: "SD_CUDA", vulkan: "SD_VULKAN", metal: "SD_METAL" };
+
+/** What --sanitize takes: folder in build/, and the compiler's names. */
+const sanitizers = { address: ["asan", "address,undefined"], thread: ["tsan", "thread"] };
 
 /** CMake switches for SDCPP_BACKENDS, a comma-separated list. Every switch is set, so that a list can shrink too. */
 function backendFlags(list) {
@@ -57,6 +60,13 @@ function publish(tree, config, out) {
   }
 }
 
+/** A sanitizer's package folder (what NODE_SD_CPP_PREBUILD names to node-gyp-build) and the compiler's switch. */
+function sanitizer(name) {
+  if (!(name in sanitizers)) throw new BuildError(`--sanitize ${name}: expected ${Object.keys(sanitizers).join(" or ")}.`);
+  const [folder, flag] = sanitizers[name];
+  return { folder: path.join(root, "build", folder), flag };
+}
+
 function build() {
   const { values } = parseArgs({
     options: {
@@ -64,11 +74,14 @@ function build() {
       arch: { type: "string", default: process.arch },
       out: { type: "string", default: "build/Release" },
       bench: { type: "boolean", default: false },
+      sanitize: { type: "string" },
     },
   });
+  const sanitized = values.sanitize === undefined ? undefined : sanitizer(values.sanitize);
   const onOff = (on) => (on ? "ON" : "OFF");
   const switches = backendFlags(process.env.SDCPP_BACKENDS ?? "");
   switches.push(`--CDGGML_NATIVE=${onOff(!process.env.SDCPP_PORTABLE)}`, `--CDSDCPP_BENCH_DRIVER=${onOff(values.bench)}`);
+  if (sanitized) switches.push(`--CDSDCPP_SANITIZE=${sanitized.flag}`);
   if (!has("cmake")) throw missing("cmake");
   findCompiler();
   switches.push(`--CDSDCPP_ENGINE_DIR=${engineSource()}`);
@@ -80,13 +93,13 @@ function build() {
     env.CCACHE_BASEDIR ??= root; // relative paths, so that another checkout hits the same cache
     env.CCACHE_NOHASHDIR ??= "1";
   }
-  const tree = path.join(root, "build", "cmake");
+  const tree = path.join(sanitized?.folder ?? path.join(root, "build"), "cmake");
   const options = ["--directory", root, "--out", tree, "--config", values.config, "--arch", values.arch, ...switches];
   // cmake-js picks ninja by itself when it is there.
   const cmakeJs = (command) => run(process.execPath, [require.resolve("cmake-js/bin/cmake-js"), command, ...options], { env, cwd: root });
   configureWhenChanged(tree, options, cmakeJs);
   cmakeJs("build");
-  publish(tree, values.config, path.resolve(root, values.out));
+  publish(tree, values.config, sanitized ? path.join(sanitized.folder, "build", "Release") : path.resolve(root, values.out));
 }
 
 main(build);

@@ -5,7 +5,8 @@ import { test } from "node:test";
 import { packageRoot } from "../../lib/binding.js";
 
 /** What starts one: exec and its kin, spawn's option (unless it says false), C's functions. */
-const shells = /\bexec(Sync)?\(["'`]|\bimport \{[^}]*\bexec(Sync)?\b[^}]*\} from "node:child_process"|\bshell: *(?!false)|\b(system|popen)\(/;
+const shells =
+  /\bexec(Sync)?\(["'`]|\bimport \{[^}]*\bexec(Sync)?\b[^}]*\} from "node:child_process"|\bshell: *(?!false)|\b(system|popen)\(/;
 
 test("nothing that is shipped starts a shell", () => {
   assert.match('import { exec, spawn } from "node:child_process";', shells);

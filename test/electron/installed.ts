@@ -13,7 +13,10 @@ const platform = `${process.platform}-${process.arch}`;
  * The addon is a prebuild: that of `prebuilds/`, or what `npm run build:native` made.
  */
 export async function installExample(work: string): Promise<string> {
-  const packed = await run("npm", ["pack", "--ignore-scripts", "--json", "--pack-destination", work], { cwd: packageRoot, maxBuffer: 1 << 26 });
+  const packed = await run("npm", ["pack", "--ignore-scripts", "--json", "--pack-destination", work], {
+    cwd: packageRoot,
+    maxBuffer: 1 << 26,
+  });
   const app = path.join(work, "example");
   await cp(path.join(packageRoot, "examples", "electron"), app, { recursive: true });
   const tarball = path.join(work, JSON.parse(packed.stdout)[0].filename);

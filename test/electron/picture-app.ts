@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { type ElectronApplication, _electron, type Page } from "playwright-core";
+import { _electron, type ElectronApplication, type Page } from "playwright-core";
 import { packageRoot } from "../../lib/binding.js";
 import type { Pixels } from "../helpers/pixels.js";
 

@@ -55,7 +55,9 @@ export function forkUtility({ app, utilityProcess }: Electron, { file, ...progra
   child.on("exit", async (exitCode: number) => {
     exited = true;
     ending.exited({ exitCode });
-    process.nextTick(() => outputs.forEach((output) => output.resume()));
+    process.nextTick(() => {
+      for (const output of outputs) output.resume();
+    });
     const [end] = await Promise.all([asked ? { exitCode } : verdict(app, exitCode), ...outputs.map(({ closed }) => closed)]);
     ending.drained(end);
   });

@@ -8,6 +8,12 @@ import { packageRoot } from "../../lib/binding.js";
 const run = promisify(execFile);
 const platform = `${process.platform}-${process.arch}`;
 
+/** The path of an Electron binary, which is fetched on first use. */
+export async function electronRuntime(): Promise<string> {
+  const { stdout } = await run(process.execPath, [path.join(packageRoot, "scripts", "electron-runtime.js")]);
+  return stdout.trim();
+}
+
 /**
  * examples/electron as a user has it after `npm install`: with the packed package, and without a compiler or a build for Electron.
  * The addon is a prebuild: that of `prebuilds/`, or what `npm run build:native` made.

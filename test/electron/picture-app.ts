@@ -1,10 +1,19 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { _electron, type ElectronApplication, type Page } from "playwright-core";
+import sharp from "sharp";
 import { packageRoot } from "../../lib/binding.js";
 import type { Pixels } from "../helpers/pixels.js";
 
-const longest = 60_000; // ms, on a busy machine
+/** Progress, or the size of a preview. */
+export interface Seen {
+  phase?: string;
+  step?: number;
+  width?: number;
+  height?: number;
+}
+
+const longest = 300_000; // ms, on a busy machine
 const screenshots = path.join(packageRoot, ".cache", "screenshots");
 
 /** examples/electron in work, driven from outside as a person would: nothing of the tests is in the app. */
@@ -39,16 +48,27 @@ export class PictureApp {
 
   /** What the canvas shows, without the fourth channel. */
   async picture(): Promise<Pixels> {
-    const { width, height, rgba } = await this.page.evaluate(() => {
-      const { width, height } = document.querySelector("canvas") as HTMLCanvasElement;
-      const context = (document.querySelector("canvas") as HTMLCanvasElement).getContext("2d") as CanvasRenderingContext2D;
-      return { width, height, rgba: [...context.getImageData(0, 0, width, height).data] };
-    });
+    const script = `(() => {
+      const canvas = document.querySelector("canvas");
+      const { width, height } = canvas;
+      return { width, height, rgba: [...canvas.getContext("2d").getImageData(0, 0, width, height).data] };
+    })()`;
+    const { width, height, rgba } = await this.page.evaluate<{ width: number; height: number; rgba: number[] }>(script);
     return { width, height, channels: 3, data: Uint8Array.from(rgba.filter((_, at) => at % 4 !== 3)) };
   }
 
-  /** Takes a picture of the window with Electron's own means, and keeps it for a person to look at. */
-  async screenshot(name: string): Promise<Buffer> {
+  /** What comes to the page from now on, beside what the page itself does with it. */
+  async listen(): Promise<() => Promise<Seen[]>> {
+    await this.page.evaluate(`
+      window.seen = [];
+      pictures.onProgress((progress) => seen.push(progress));
+      pictures.onPreview(({ width, height }) => seen.push({ width, height }));
+    `);
+    return () => this.page.evaluate<Seen[]>("seen");
+  }
+
+  /** Takes a picture of the window with Electron's own means, and keeps it for a person to look at. Returns the canvas' part of it. */
+  async screenshot(name: string): Promise<Pixels> {
     const encoded = await this.electron.evaluate(async ({ BrowserWindow }) => {
       const image = await BrowserWindow.getAllWindows()[0]?.webContents.capturePage();
       return image?.toPNG().toString("base64") ?? "";
@@ -56,13 +76,21 @@ export class PictureApp {
     const png = Buffer.from(encoded, "base64");
     await mkdir(screenshots, { recursive: true });
     await writeFile(path.join(screenshots, `${name}.png`), png);
-    return png;
+    const { x, y, width, height } = (await this.page.locator("canvas").boundingBox()) as {
+      x: number;
+      y: number;
+      width: number;
+      height: number;
+    };
+    const part = { left: Math.round(x), top: Math.round(y), width: Math.round(width), height: Math.round(height) };
+    const { data, info } = await sharp(png).extract(part).removeAlpha().raw().toBuffer({ resolveWithObject: true });
+    return { ...info, data };
   }
 
   /** The utility process that the engine is in. */
   async enginePid(): Promise<number | undefined> {
     const metrics = await this.electron.evaluate(({ app }) => app.getAppMetrics());
-    return metrics.find(({ name }) => name === "node-sd-cpp engine")?.pid;
+    return metrics.find(({ name }: { name?: string }) => name === "node-sd-cpp engine")?.pid;
   }
 
   /** A person who chooses this file in every dialog. */

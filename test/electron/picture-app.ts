@@ -23,9 +23,9 @@ export class PictureApp {
     readonly page: Page,
   ) {}
 
-  /** @param home where the app keeps its settings */
+  /** @param home where the app keeps its settings and unpacks the demo model */
   static async launch(program: string, home: string): Promise<PictureApp> {
-    const env = { ...(process.env as Record<string, string>), SDCPP_THREADS: "1", XDG_CONFIG_HOME: home };
+    const env = { ...(process.env as Record<string, string>), SDCPP_THREADS: "1", SDCPP_HOME: home, XDG_CONFIG_HOME: home };
     // Chromium's sandbox does not work for root, as in a container. Without it, preload scripts are still cut off from Node.
     const electron = await _electron.launch({ executablePath: program, args: ["--no-sandbox"], env, timeout: longest });
     const page = await electron.firstWindow();

@@ -21,8 +21,8 @@ function explain({ name, message }) {
 
 function setBusy(busy) {
   generate.disabled = busy;
-  save.disabled = busy;
   cancel.disabled = !busy;
+  save.disabled = true;
   if (busy)
     bar.removeAttribute("value"); // moves to and fro until there is progress
   else bar.value = 0;
@@ -41,6 +41,7 @@ form.addEventListener("submit", async (event) => {
   const options = { prompt: prompt.value, steps: steps.valueAsNumber, seed: seed.value ? seed.valueAsNumber : undefined };
   const { error, picture, seed: drawn } = await pictures.generate(options);
   setBusy(false);
+  save.disabled = !picture;
   if (picture) show(picture);
   status.textContent = error ? explain(error) : `Done. Seed ${drawn}.`;
 });

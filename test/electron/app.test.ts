@@ -90,6 +90,7 @@ for (const [index, [where, packaging]] of Object.entries(packagings).entries()) 
       await app.says(/^sample: /);
       await app.page.click("[name=cancel]");
       await app.says(/^Canceled\.$/);
+      assert.ok(await app.page.isDisabled("[name=save]"));
       await app.generate(steps, seed);
       await app.says(/^Done/);
       assert.equal(pictureHash(await app.picture()), reference);

@@ -1,4 +1,4 @@
-import { crc32, inflateSync } from "node:zlib";
+import { gzipSync, inflateSync } from "node:zlib";
 import sharp from "sharp";
 import { InvalidOptionError } from "./errors.js";
 import { readImageFile } from "./image-file.js";
@@ -11,6 +11,11 @@ const exifPointer = 0x8769;
 const userComment = 0x9286;
 
 const isAscii = (text: string) => !/[^\0-\x7f]/.test(text);
+
+/** The checksum that ends a gzip file is PNG's, too; zlib.crc32 came with Node 20.15, and older Electrons have older ones. */
+function crc32(data: Buffer): number {
+  return gzipSync(data, { level: 0 }).subarray(-8).readUInt32LE();
+}
 
 /** Puts the text behind the first chunk (IHDR), so that readers find it before the pixels. */
 export function addPngText(png: Buffer, text: string): Buffer {

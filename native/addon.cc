@@ -1,8 +1,10 @@
 #include <napi.h>
 
+#include "backends.h"
 #include "convert.h"
 #include "describe.h"
 #include "devices.h"
+#include "engine/modules.h"
 #include "footprint.h"
 #include "job/environment.h"
 #include "load.h"
@@ -12,6 +14,13 @@
 
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   using namespace sdcpp;
+  try {
+    engine::load_cpu_variant();
+  } catch (const std::exception& error) {
+    Napi::Error failure = Napi::Error::New(env, error.what());
+    failure.Set("code", "ERR_DLOPEN_FAILED");  // as for a library that is missing
+    throw failure;
+  }
   Environment::create(env);
   Environment::of(env).model_class = Napi::Persistent(Model::define(env));
   Environment::of(env).upscaler_class = Napi::Persistent(Upscaler::define(env));
@@ -23,6 +32,8 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports["openFootprint"] = Napi::Function::New<open_footprint>(env, "openFootprint");
   exports["heldMemory"] = Napi::Function::New<held_memory>(env, "heldMemory");
   exports["devices"] = Napi::Function::New<devices>(env, "devices");
+  exports["loadBackend"] = Napi::Function::New<load_backend>(env, "loadBackend");
+  exports["tryDevice"] = Napi::Function::New<try_device>(env, "tryDevice");
   exports["close"] = Napi::Function::New(
       env, [](const Napi::CallbackInfo& info) { Environment::of(info.Env()).close(); }, "close");
   exports["describe"] = Napi::Function::New<describe>(env, "describe");
@@ -30,6 +41,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   Napi::Object engine = Napi::Object::New(env);
   engine["commit"] = SDCPP_ENGINE_COMMIT;
   engine["system"] = sd_get_system_info();
+  engine["cpuVariant"] = engine::cpu_variant();
   exports["engine"] = engine;
   return exports;
 }

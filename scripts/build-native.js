@@ -1,11 +1,13 @@
 // Builds the addon: the engine source, then cmake-js on CMakeLists.txt, then the .node into gyp's output folder.
 // binding.gyp calls it with --config, --arch and --out; `npm run build:native` calls it with none; --bench adds the driver
-// that the benchmark compares with; --sanitize builds with a sanitizer of the compiler, in a tree of its own (scripts/sanitize.js runs it).
+// that the benchmark compares with. Other builds, each in a tree of its own: --sanitize with a sanitizer of the compiler (scripts/sanitize.js),
+// --modules with ggml's backends as libraries beside the addon, --prebuild PLATFORM-ARCH the same by zig (scripts/prebuild-gyp.js).
 const fs = require("node:fs");
 const path = require("node:path");
 const { parseArgs } = require("node:util");
 const { BuildError, run, has, missing, main } = require("./tools.js");
 const { fetchEngine } = require("./fetch-engine.js");
+const { zigSwitches } = require("./zig.js");
 
 const root = path.join(__dirname, "..");
 const backends = { cuda: "SD_CUDA", vulkan: "SD_VULKAN", metal: "SD_METAL" };
@@ -48,23 +50,40 @@ function engineSource() {
   return engine;
 }
 
+/** ggml's, in a build that has it beside the addon. */
+const library = /^(lib)?sdcpp-ggml.*\.(so|dll|dylib)$/;
+
 /** Copies what CMake built into gyp's folder, each by a rename: a running process keeps the file that it has mapped. */
 function publish(tree, config, out) {
   const built = ["", config].map((d) => path.join(tree, d)).find((d) => fs.existsSync(path.join(d, "node-sd-cpp.node")));
   if (!built) throw new BuildError(`CMake finished, but ${tree} holds no node-sd-cpp.node.`);
   fs.mkdirSync(out, { recursive: true });
-  for (const name of fs.readdirSync(built).filter((n) => /\.(node|so|dll|dylib)$|^bench-driver/.test(n))) {
+  for (const name of fs.readdirSync(out)) if (library.test(name)) fs.rmSync(path.join(out, name)); // of a build with others
+  for (const name of fs.readdirSync(built).filter((n) => n.endsWith(".node") || library.test(n) || /^bench-driver/.test(n))) {
     const temporary = path.join(out, `.${name}.${process.pid}`);
     fs.copyFileSync(path.join(built, name), temporary);
     fs.renameSync(temporary, path.join(out, name));
   }
 }
 
-/** A sanitizer's package folder (what NODE_SD_CPP_PREBUILD names to node-gyp-build) and the compiler's switch. */
-function sanitizer(name) {
-  if (!(name in sanitizers)) throw new BuildError(`--sanitize ${name}: expected ${Object.keys(sanitizers).join(" or ")}.`);
-  const [folder, flag] = sanitizers[name];
-  return { folder: path.join(root, "build", folder), flag };
+/**
+ * The tree of the build that is asked for and the switches that make it. Prebuilds are for many machines; macOS's own compiler builds for older
+ * systems by itself, and its processors differ little.
+ */
+function kindOf({ sanitize, modules, prebuild }, env) {
+  const inBuild = (name) => path.join(root, "build", name);
+  if (sanitize !== undefined) {
+    if (!(sanitize in sanitizers)) throw new BuildError(`--sanitize ${sanitize}: expected ${Object.keys(sanitizers).join(" or ")}.`);
+    const [folder, flag] = sanitizers[sanitize]; // laid out as a package: NODE_SD_CPP_PREBUILD names it to node-gyp-build
+    return { tree: inBuild(`${folder}/cmake`), out: inBuild(`${folder}/build/Release`), switches: [`--CDSDCPP_SANITIZE=${flag}`] };
+  }
+  if (modules) return { tree: inBuild("modules"), switches: ["--CDSDCPP_MODULES=ON"] };
+  if (prebuild === undefined) return { tree: inBuild("cmake"), switches: [] };
+  const tree = inBuild(`prebuild-${prebuild}`);
+  if (prebuild.startsWith("darwin")) return { tree, switches: ["--CDGGML_NATIVE=OFF", "--CDCMAKE_OSX_DEPLOYMENT_TARGET=12.0"] };
+  const { switches, version } = zigSwitches(prebuild, path.join(tree, "zig"), process.env.SDCPP_BACKENDS ?? "");
+  Object.assign(env, { CCACHE_COMPILERTYPE: "clang", CCACHE_COMPILERCHECK: `string:zig ${version} ${prebuild}` });
+  return { tree, switches: ["--CDSDCPP_MODULES=ON", ...switches] };
 }
 
 function build() {
@@ -74,14 +93,14 @@ function build() {
       arch: { type: "string", default: process.arch },
       out: { type: "string", default: "build/Release" },
       bench: { type: "boolean", default: false },
+      modules: { type: "boolean", default: false },
+      prebuild: { type: "string" },
       sanitize: { type: "string" },
     },
   });
-  const sanitized = values.sanitize === undefined ? undefined : sanitizer(values.sanitize);
   const onOff = (on) => (on ? "ON" : "OFF");
   const switches = backendFlags(process.env.SDCPP_BACKENDS ?? "");
-  switches.push(`--CDGGML_NATIVE=${onOff(!process.env.SDCPP_PORTABLE)}`, `--CDSDCPP_BENCH_DRIVER=${onOff(values.bench)}`);
-  if (sanitized) switches.push(`--CDSDCPP_SANITIZE=${sanitized.flag}`);
+  switches.push(`--CDSDCPP_BENCH_DRIVER=${onOff(values.bench)}`);
   if (!has("cmake")) throw missing("cmake");
   findCompiler();
   switches.push(`--CDSDCPP_ENGINE_DIR=${engineSource()}`);
@@ -93,13 +112,14 @@ function build() {
     env.CCACHE_BASEDIR ??= root; // relative paths, so that another checkout hits the same cache
     env.CCACHE_NOHASHDIR ??= "1";
   }
-  const tree = path.join(sanitized?.folder ?? path.join(root, "build"), "cmake");
+  const { tree, out = path.resolve(root, values.out), switches: own } = kindOf(values, env);
+  switches.push(...own);
   const options = ["--directory", root, "--out", tree, "--config", values.config, "--arch", values.arch, ...switches];
   // cmake-js picks ninja by itself when it is there.
   const cmakeJs = (command) => run(process.execPath, [require.resolve("cmake-js/bin/cmake-js"), command, ...options], { env, cwd: root });
   configureWhenChanged(tree, options, cmakeJs);
   cmakeJs("build");
-  publish(tree, values.config, sanitized ? path.join(sanitized.folder, "build", "Release") : path.resolve(root, values.out));
+  publish(tree, values.config, out);
 }
 
 main(build);

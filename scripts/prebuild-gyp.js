@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 
-// What prebuildify runs in node-gyp's place: the same build without the clean start that `node-gyp rebuild` makes, and for
-// any x86-64 machine with AVX2 instead of this one's processor.
-process.argv.length = 2;
-process.env.SDCPP_PORTABLE = "1";
+// What prebuildify runs in node-gyp's place: a build for many machines instead of this one, for the platform that prebuildify was given.
+// Vulkan is part of it; SDCPP_BACKENDS says what else, or less (SDCPP_BACKENDS=cpu).
+const { PREBUILD_PLATFORM: platform = process.platform, PREBUILD_ARCH: arch = process.arch } = process.env;
+process.env.SDCPP_BACKENDS ??= platform === "darwin" ? "metal" : "vulkan";
+process.argv = [...process.argv.slice(0, 2), "--prebuild", `${platform}-${arch}`];
 require("./build-native.js");

@@ -17,6 +17,14 @@ void on_log(sd_log_level_t level, const char* text, void*) {
   if (Job* job = Job::current()) job->on_log(level, text);
 }
 
+// Of ggml's backends as they start, before the engine has a callback of its own there.
+void on_ggml_log(ggml_log_level level, const char* text, void*) {
+  Job* job = Job::current();
+  if (job == nullptr || level == GGML_LOG_LEVEL_CONT || level == GGML_LOG_LEVEL_NONE) return;
+  const bool grave = level == GGML_LOG_LEVEL_WARN || level == GGML_LOG_LEVEL_ERROR;
+  job->on_log(level == GGML_LOG_LEVEL_ERROR ? SD_LOG_ERROR : grave ? SD_LOG_WARN : SD_LOG_DEBUG, text);
+}
+
 void on_progress(int step, int steps, float, void*) {
   if (Job* job = Job::current()) job->on_progress(step, steps);
 }
@@ -48,6 +56,7 @@ void install_callbacks() {
   sd_set_log_callback(on_log, nullptr);
   sd_set_progress_callback(on_progress, nullptr);
   ggml_set_abort_callback(on_assertion);
+  ggml_log_set(on_ggml_log, nullptr);
   set_preview(PREVIEW_NONE, false);
 }
 

@@ -135,7 +135,7 @@ std::string identity(const sd_lora_t& lora) {
   const auto time = error ? std::filesystem::file_time_type() : std::filesystem::last_write_time(path, error);
   if (error) throw Failure(code::ModelFile, std::string("loras: '") + lora.path + "' cannot be read: " + error.message());
   std::ostringstream text;
-  text << lora.path << '|' << lora.multiplier << '|' << size << '|' << time.time_since_epoch().count() << '\n';
+  text << lora.path << '|' << lora.multiplier << '|' << size << '|' << static_cast<int64_t>(time.time_since_epoch().count()) << '\n';
   return text.str();
 }
 

@@ -5,9 +5,9 @@
 #include <optional>
 
 #include "conditioning/conditioner.hpp"
+#include "engine/modules.h"
 #include "engine/parts.h"
 #include "errors.h"
-#include "ggml-cpu.h"
 #include "model/diffusion/dit.hpp"  // mmdit.hpp needs it and does not include it
 #include "model/diffusion/mmdit.hpp"
 #include "model/vae/auto_encoder_kl.hpp"
@@ -52,7 +52,7 @@ Computation measure_graph(GGMLRunner& runner, int threads, const BuildGraph& bui
   size_t size = 0;
   ggml_gallocr_reserve_n_size(allocator.get(), graph, nullptr, nullptr, &size);
   result.buffer = size;
-  if (sd_backend_is_cpu(backend)) result.work = ggml_graph_plan(graph, threads, nullptr).work_size;
+  if (sd_backend_is_cpu(backend)) result.work = graph_plan(graph, threads).work_size;
   return result;
 }
 

@@ -1,0 +1,105 @@
+// The compiler of the prebuilds: zig's clang, which brings the C library of any platform along, so that what it builds here also runs on
+// systems that are older (glibc 2.28: Debian 10, RHEL 8, Ubuntu 18.10) or of another kind. Tried with 0.17.1: `pip install ziglang==0.17.1`.
+const fs = require("node:fs");
+const path = require("node:path");
+const { spawnSync } = require("node:child_process");
+const { BuildError, has, run } = require("./tools.js");
+
+/** zig's names of our platforms, and CMake's. */
+const targets = {
+  "linux-x64": { zig: "x86_64-linux-gnu.2.28", system: "Linux", processor: "x86_64" },
+  "linux-arm64": { zig: "aarch64-linux-gnu.2.28", system: "Linux", processor: "aarch64" },
+  "win32-x64": { zig: "x86_64-windows-gnu", system: "Windows", processor: "AMD64" },
+};
+
+/** How zig is started (ZIG, the one on the PATH, or Python's package), and its version. */
+function findZig() {
+  const ways = [["zig"], ["python3", "-m", "ziglang"]];
+  if (process.env.ZIG) ways.unshift([process.env.ZIG]);
+  for (const command of ways) {
+    const [tool, ...args] = command;
+    const { status, stdout } = spawnSync(tool, [...args, "version"], { encoding: "utf8" });
+    if (status === 0) return { command, version: stdout.trim() };
+  }
+  throw new BuildError("zig compiles the prebuilds. Install it (pip install ziglang==0.17.1), or set ZIG to its executable.");
+}
+
+/** A program for CMake, which takes a compiler's name without arguments. */
+function wrap(folder, name, command) {
+  const file = path.join(folder, name);
+  fs.mkdirSync(folder, { recursive: true });
+  fs.writeFileSync(file, `#!/bin/sh\nexec ${command.map((word) => `'${word}'`).join(" ")} "$@"\n`, { mode: 0o755 });
+  return file;
+}
+
+/**
+ * GCC for ggml's CPU variants, linked by zig: from clang they are slower, up to 12 % with Q4_0 weights (`npm run bench:variants`). Only where GCC
+ * builds for the target; their C++ library goes into them.
+ */
+function gccForCpu(target, folder) {
+  if (target !== "linux-x64" || target !== `${process.platform}-${process.arch}` || !has("g++")) return {};
+  const script = `#!/bin/sh
+unset CCACHE_COMPILERTYPE CCACHE_COMPILERCHECK
+for word; do
+  shift
+  case "$word" in
+    */zig-cc) set -- "$@" gcc ;;
+    */zig-c++) set -- "$@" g++ ;;
+    -Wunreachable-code-*) ;; # clang's
+    *) set -- "$@" "$word" ;;
+  esac
+done
+exec "$@"
+`;
+  const file = path.join(folder, "gcc-for-cpu");
+  fs.writeFileSync(file, script, { mode: 0o755 });
+  const libraries = ["libstdc++.a", "libgcc_eh.a", "libgcc.a"].map((name) =>
+    run("g++", [`-print-file-name=${name}`], { capture: true }).trim(),
+  );
+  return { SDCPP_CPU_COMPILE: file, SDCPP_CPU_LIBRARIES: libraries.join(";") };
+}
+
+/**
+ * The one function of Vulkan's loader that ggml links, as a library to link against: the loader itself belongs to the driver, and to find one for each
+ * platform would take more than headers.
+ */
+function vulkanStub(target, compiler, folder) {
+  const source = path.join(folder, "vulkan.c");
+  const windows = target.startsWith("win32");
+  fs.writeFileSync(
+    source,
+    `${windows ? "__declspec(dllexport) " : ""}void* vkGetInstanceProcAddr(void* instance, const char* name) { return 0; }\n`,
+  );
+  const library = path.join(folder, windows ? "vulkan-1.dll" : "libvulkan.so.1");
+  const options = windows ? [`-Wl,--out-implib,${path.join(folder, "vulkan-1.lib")}`] : ["-fPIC", "-Wl,-soname,libvulkan.so.1"];
+  run(compiler, ["-shared", "-o", library, ...options, source]);
+  const include = [process.env.VULKAN_SDK, "/usr"].filter(Boolean).map((sdk) => path.join(sdk, "include"));
+  const found = include.find((place) => fs.existsSync(path.join(place, "vulkan", "vulkan.hpp")));
+  if (!found) throw new BuildError("Vulkan's headers were not found: see docs/install.md, or leave Vulkan out by SDCPP_BACKENDS=cpu.");
+  return { Vulkan_LIBRARY: windows ? path.join(folder, "vulkan-1.lib") : library, Vulkan_INCLUDE_DIR: found };
+}
+
+/** CMake's switches to build for `target` ("linux-arm64") with zig, and zig's version; its helpers are written to `folder`. */
+function zigSwitches(target, folder, backends) {
+  if (!(target in targets)) throw new BuildError(`zig: expected one of ${Object.keys(targets).join(", ")}, received ${target}.`);
+  const { zig: triple, system, processor } = targets[target];
+  const { command, version } = findZig();
+  const tool = (name, ...args) => wrap(folder, `zig-${name}`, [...command, name, ...args]);
+  const switches = {
+    CMAKE_C_COMPILER: tool("cc", "-target", triple),
+    CMAKE_CXX_COMPILER: tool("c++", "-target", triple),
+    CMAKE_AR: tool("ar"),
+    CMAKE_RANLIB: tool("ranlib"),
+    CMAKE_SHARED_LINKER_FLAGS: "-s",
+    CMAKE_MODULE_LINKER_FLAGS: "-s",
+    ...gccForCpu(target, folder),
+  };
+  if (target !== `${process.platform}-${process.arch}`) {
+    Object.assign(switches, { CMAKE_SYSTEM_NAME: system, CMAKE_SYSTEM_PROCESSOR: processor });
+    if (system === "Windows") Object.assign(switches, { CMAKE_RC_COMPILER: tool("rc"), SDCPP_DLLTOOL: tool("dlltool") });
+  }
+  if (backends.includes("vulkan")) Object.assign(switches, vulkanStub(target, switches.CMAKE_C_COMPILER, folder));
+  return { switches: Object.entries(switches).map(([name, value]) => `--CD${name}=${value}`), version };
+}
+
+module.exports = { zigSwitches };

@@ -260,6 +260,10 @@ export interface NativeBinding {
   convert(params: NativeConvertParams, emit: (event: NativeEvent) => void): NativeJob<{ bytes: number; tensors: Record<string, number> }>;
   loadUpscaler(params: NativeUpscalerParams, emit: (event: NativeEvent) => void): NativeJob<NativeUpscaler>;
   devices(): NativeJob<NativeDevice[]>;
+  /** Loads a library with a GPU backend, once; its devices are listed from then on. `content` is that of a compressed file. */
+  loadBackend(file: string, content?: Uint8Array): NativeJob<void>;
+  /** Rejects when a matrix product on that device fails or is wrong. */
+  tryDevice(name: string): NativeJob<void>;
   /** Reads the headers of the files, as `load` would; no weights. */
   openFootprint(params: NativeModelParams, emit: (event: NativeEvent) => void): NativeJob<NativeFootprint>;
   /** What the running job's computation holds on a device until the job ends; `device` is "" without one. */
@@ -268,8 +272,8 @@ export interface NativeBinding {
   describe(table: "model" | "generate" | "convert" | "upscaler", params?: object): NativeField[];
   /** Ends this environment's jobs and waits until the engine has let go of them; further calls throw. */
   close(): void;
-  /** Engine commit and the CPU features it was built for. */
-  readonly engine: { commit: string; system: string };
+  /** Engine commit, the CPU features in use, and the CPU variant that was chosen (empty where the build has one alone). */
+  readonly engine: { commit: string; system: string; cpuVariant: string };
 }
 
 /** The package's folder: this file's parent, both in `lib/` and in `dist/`. */

@@ -1,25 +1,25 @@
+import { approve } from "./backends/choice.js";
+import { loadModule } from "./backends/modules.js";
+import { deviceId } from "./backends/names.js";
 import { native } from "./binding.js";
 import { callSite, fromNative } from "./errors.js";
 import type { Device } from "./types.js";
 
-/** "CUDA0" → "cuda:0", as the option `backend` takes it. */
-export function deviceId(engineName: string): string {
-  const [, kind = engineName, index] = /^([a-z]+?)(\d*)$/i.exec(engineName) ?? [];
-  const name = kind.toLowerCase();
-  if (name === "metal" || name === "mtl") return "metal";
-  return index ? `${name}:${index}` : name;
-}
-
 /**
- * The devices that this build can compute on.
+ * The devices that this build can compute on. GPU backends that come as libraries are tried first, in a process of their own; one that is broken
+ * is left out with a warning (code SDCPP_BACKEND).
  * @throws NoBinaryError when there is no native build for this platform
  */
 export async function listDevices(): Promise<Device[]> {
   const site = callSite(listDevices);
   try {
+    const { files } = await approve("gpu");
+    for (const file of files) await loadModule(file);
     const devices = await native().devices().promise;
+    const { cpuVariant } = native().engine;
     return devices.map(({ name, description, type, memoryFree, memoryTotal }) => {
-      return { id: deviceId(name), name: description, type, memoryFree, memoryTotal };
+      const variant = type === "cpu" && cpuVariant ? { variant: cpuVariant } : {};
+      return { id: deviceId(name), name: description, type, memoryFree, memoryTotal, ...variant };
     });
   } catch (error) {
     throw fromNative(error, site);

@@ -1,7 +1,7 @@
+import { deviceId } from "./backends/names.js";
 import type { EngineModel, NativeEvent, NativeImages, NativeJob, NativeModelInfo, NativeTimings } from "./binding.js";
 import { checkExtra, extrasOf } from "./checkpoint/extras.js";
 import { fingerprints } from "./checkpoint/fingerprint.js";
-import { deviceId } from "./devices.js";
 import { callSite, DisposedError, fromNative, isCancelled, QueueFullError, SdcppError, withSite } from "./errors.js";
 import { families, familyDefaults, familyOf, mainFile, maxSide, modelName } from "./families.js";
 import { Generation, progressEvent } from "./generation.js";

@@ -668,4 +668,6 @@ export interface Device {
   /** Bytes. */
   memoryFree: number;
   memoryTotal: number;
+  /** Of the CPU: which of the prebuild's variants was chosen, after a kind of processor ("haswell"); absent in a build made for one machine. */
+  variant?: string;
 }

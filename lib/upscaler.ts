@@ -1,13 +1,14 @@
 import sharp from "sharp";
-import { type NativeEvent, type NativeJob, type NativeUpscaler, native } from "./binding.js";
+import { deviceId } from "./backends/names.js";
+import type { NativeEvent, NativeJob, NativeUpscaler } from "./binding.js";
 import { checkOptions, checkValue } from "./check.js";
 import { checkExtra } from "./checkpoint/extras.js";
-import { deviceId } from "./devices.js";
 import { callSite, DisposedError, fromNative, InvalidOptionError, isCancelled } from "./errors.js";
 import { progressEvent } from "./generation.js";
 import { Image } from "./image.js";
 import { type Picture, readPicture } from "./inputs.js";
 import { isolated } from "./isolation/isolated.js";
+import { guarded } from "./memory/guarded.js";
 import { backendSpec, imageOption, upscaleOptions, upscalerOptions } from "./options.js";
 import type { ImageInput, LogEvent, ProgressEvent } from "./types.js";
 import { unwatch, watch } from "./undisposed.js";
@@ -67,7 +68,7 @@ export async function loadUpscaler(options: UpscalerOptions): Promise<Upscaler> 
   await checkExtra({ option: "model", file: model, kind: "upscaler" }, { signal });
   const backend = backendSpec(checked.backend);
   const params = { model, tileSize, ...(threads ? { threads } : {}), ...(backend ? { backend } : {}) };
-  const engine = () => (checked.isolate ? isolated() : native());
+  const engine = () => (checked.isolate ? isolated() : guarded());
   const loaded = await finish(() => engine().loadUpscaler(params, (event) => report(event, onProgress, onLog)), signal, site);
   if (signal?.aborted) {
     await loaded.dispose();

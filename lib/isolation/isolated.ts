@@ -1,30 +1,38 @@
+import { type Approved, approve, overridden } from "../backends/choice.js";
 import type { EngineBinding, EngineModel, NativeEvent, NativeJob, NativeTimings, NativeUpscaler } from "../binding.js";
+import { cancelable, run } from "../jobs.js";
 import { Host, type Loading } from "./host.js";
 
 /** What `native()` is for a model in this process, for one model or upscaler in a process of its own. */
 export function isolated(): EngineBinding {
   const binding = {
-    engine: { commit: "", system: "" }, // until something is loaded
+    engine: { commit: "", system: "", cpuVariant: "" }, // until something is loaded
 
-    load: (params: object, emit: (event: NativeEvent) => void) => load({ method: "load", params }, emit, modelOf),
+    load: (params: Params, emit: (event: NativeEvent) => void) => load({ method: "load", params }, emit, modelOf),
 
-    loadUpscaler: (params: object, emit: (event: NativeEvent) => void) => load({ method: "loadUpscaler", params }, emit, upscalerOf),
+    loadUpscaler: (params: Params, emit: (event: NativeEvent) => void) => load({ method: "loadUpscaler", params }, emit, upscalerOf),
   };
   return binding;
 
   function load<T extends object>(
-    loading: Loading,
+    loading: Loading & { params: Params },
     emit: (event: NativeEvent) => void,
     make: (host: Host, info: unknown) => T,
   ): NativeJob<T> {
-    const host = new Host(loading, emit);
-    const { promise, cancel } = host.load();
-    const loaded = promise.then(({ info, engine }) => {
+    const host = new Host(loading, emit); // here, as it takes note of the working directory
+    return cancelable(async (signal) => {
+      const { files: modules } = await approve(overridden() ?? loading.params.backend);
+      loading.params = { ...loading.params, modules };
+      const { info, engine } = await run(() => host.load(), signal);
       binding.engine = engine;
       return make(host, info);
     });
-    return { promise: loaded, cancel };
   }
+}
+
+interface Params {
+  backend?: string;
+  modules?: Approved;
 }
 
 function modelOf(host: Host, info: unknown): EngineModel {

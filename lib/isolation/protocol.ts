@@ -3,7 +3,7 @@ import type { NativeEvent } from "../binding.js";
 /** What the host and the process of the engine (worker.ts) tell each other, as structured clones. */
 
 /** The functions of `NativeBinding`, `NativeModel` and `NativeUpscaler` that run over there. */
-export type Method = "load" | "loadUpscaler" | "generate" | "check" | "countTokens" | "upscale";
+export type Method = "load" | "loadUpscaler" | "generate" | "check" | "countTokens" | "upscale" | "tryBackend";
 
 export type Request =
   | { type: "call"; id: number; method: Method; args: unknown[] }

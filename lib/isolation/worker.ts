@@ -1,4 +1,5 @@
 /** The program of the engine's process: does what the host (host.ts) asks for, and ends when the host is gone. */
+import { loadModule } from "../backends/modules.js";
 import {
   type NativeEvent,
   type NativeGenerateParams,
@@ -46,7 +47,7 @@ const methods: Record<Method, (emit: Emit, ...args: never[]) => unknown> = {
     return { promise: done, cancel };
   },
   loadUpscaler: (emit, params: NativeUpscalerParams) => {
-    const { promise, cancel } = native().loadUpscaler(params, emit);
+    const { promise, cancel } = guarded().loadUpscaler(params, emit);
     const done = promise.then((result) => {
       upscaler = result;
       return { info: result.info, engine: native().engine };
@@ -57,7 +58,18 @@ const methods: Record<Method, (emit: Emit, ...args: never[]) => unknown> = {
   check: (_emit, params: NativeGenerateParams) => loaded(model).check(params),
   countTokens: (_emit, prompt: string, t5Prompt?: string) => loaded(model).countTokens(prompt, t5Prompt),
   upscale: (emit, picture: NativeImage) => loaded(upscaler).upscale(picture, emit),
+  tryBackend: (_emit, file: string) => tryBackend(file),
 };
+
+/** Rejects when the backend or one of its devices does not work. */
+async function tryBackend(file: string): Promise<void> {
+  const names = async () => (await native().devices().promise).map(({ name }) => name);
+  const before = await names();
+  await loadModule(file);
+  const added = (await names()).filter((name) => !before.includes(name));
+  if (added.length === 0) throw new Error("there is no backend that works here");
+  for (const name of added) await native().tryDevice(name).promise;
+}
 
 function isJob(value: unknown): value is NativeJob<unknown> {
   return typeof (value as NativeJob<unknown> | undefined)?.cancel === "function";

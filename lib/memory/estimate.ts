@@ -1,5 +1,6 @@
+import { place } from "../backends/choice.js";
+import { deviceId } from "../backends/names.js";
 import type { NativeFootprintInfo } from "../binding.js";
-import { deviceId } from "../devices.js";
 import { callSite, fromNative } from "../errors.js";
 import { familyDefaults, familyOf, maxSide } from "../families.js";
 import { chooseFiles, loadParams } from "../model-files.js";
@@ -84,7 +85,8 @@ export async function estimateMemory(options: EstimateOptions): Promise<MemoryEs
   try {
     signal?.throwIfAborted();
     const chosen = await chooseFiles(checked.model);
-    const params = loadParams(chosen, checked.model.params);
+    const given = loadParams(chosen, checked.model.params);
+    const params = { ...given, backend: await place(given.backend) };
     const footprint = await openFootprint(params, signal);
     try {
       const picture = pictureOf(checked, footprint.info, familyOf(footprint.info, chosen.files, chosen.family));

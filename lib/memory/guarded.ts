@@ -1,14 +1,19 @@
+import { type Approved, place } from "../backends/choice.js";
+import { deviceId } from "../backends/names.js";
 import {
   type EngineBinding,
   type EngineModel,
+  type NativeEvent,
   type NativeGenerateParams,
   type NativeJob,
   type NativeModel,
   type NativeModelParams,
+  type NativeUpscaler,
+  type NativeUpscalerParams,
   native,
 } from "../binding.js";
-import { deviceId } from "../devices.js";
-import { InsufficientMemoryError, isCancelled, nativeError } from "../errors.js";
+import { InsufficientMemoryError, isCancelled } from "../errors.js";
+import { cancelable, run } from "../jobs.js";
 import { type Footprint, openFootprint, smallest } from "./footprint.js";
 import { checkRun, insufficient, saving, shortageOf } from "./shortage.js";
 import { suggest } from "./suggestions.js";
@@ -16,32 +21,43 @@ import { suggest } from "./suggestions.js";
 /** A model that refuses runs which do not fit into memory. */
 export type GuardedModel = EngineModel & Pick<NativeModel, "check" | "countTokens">;
 
+/** Of a process that another one has started: see `place`. */
+interface Placing {
+  modules?: Approved;
+}
+
+/** The functions of `native()` that load, with devices chosen. */
+export interface GuardedBinding extends Pick<EngineBinding, "engine"> {
+  load(params: NativeModelParams & Placing & { force?: boolean }, emit: (event: NativeEvent) => void): NativeJob<GuardedModel>;
+  loadUpscaler(params: NativeUpscalerParams & Placing, emit: (event: NativeEvent) => void): NativeJob<NativeUpscaler>;
+}
+
 /**
  * `native()`, but what does not fit into memory is refused: a model before its weights are read, a run before it waits in line. Both take `force`
- * among their params, to go on all the same.
+ * among their params, to go on all the same. The backend is that of a device which is there.
  */
-export function guarded(): Omit<EngineBinding, "load"> & { load(...args: Parameters<EngineBinding["load"]>): NativeJob<GuardedModel> } {
+export function guarded(): GuardedBinding {
   const binding = native();
   return {
     engine: binding.engine,
-    loadUpscaler: (params, emit) => binding.loadUpscaler(params, emit),
-    load: ({ force, ...params }, emit) => {
-      const controller = new AbortController();
-      const { signal } = controller;
-      const load = async () => {
+    loadUpscaler: ({ modules, ...given }, emit) => {
+      return cancelable(async (signal) => {
+        const backend = await place(given.backend, modules);
+        return run(() => binding.loadUpscaler({ ...given, backend }, emit), signal);
+      });
+    },
+    load: ({ force, modules, ...given }, emit) => {
+      return cancelable(async (signal) => {
+        const params = { ...given, backend: await place(given.backend, modules) };
         const footprint = await openForLoad(params, signal);
         try {
           if (footprint && !force) await checkLoad(footprint, params);
-          signal.throwIfAborted();
-          const job = binding.load(params, emit);
-          signal.addEventListener("abort", job.cancel, { once: true });
-          return guard(await job.promise, footprint);
+          return guard(await run(() => binding.load(params, emit), signal), footprint);
         } catch (error) {
           footprint?.close();
           throw error;
         }
-      };
-      return { promise: load(), cancel: () => controller.abort(nativeError("ERR_CANCELLED", "cancelled")) };
+      });
     },
   };
 }

@@ -1,3 +1,4 @@
+import { engineNames } from "../backends/names.js";
 import type { NativeModelParams } from "../binding.js";
 import { checkOptions, checkValue } from "../check.js";
 import { InvalidOptionError } from "../errors.js";
@@ -105,7 +106,7 @@ function applyMode(mode: string, mmap: boolean): string {
   throw new InvalidOptionError("loraApplyMode", 'expected "auto" or "at_runtime" with mmap, as mapped weights cannot be changed');
 }
 
-/** "cuda:0" and { textEncoders: "cpu" } → "cuda0,te=cpu", the engine's syntax and device names; undefined lets the engine choose. */
+/** "cuda:0" and { textEncoders: "cpu" } → "cuda0,te=cpu", the engine's syntax and device names; undefined stands for auto (lib/backends/choice.ts). */
 export function backendSpec(backend: string, placement: Partial<Record<Module, string>> = {}): string | undefined {
   const modules = { diffusion: "diffusion", textEncoders: "te", vae: "vae" };
   const parts = backend === "auto" ? [] : [backend];
@@ -113,5 +114,5 @@ export function backendSpec(backend: string, placement: Partial<Record<Module, s
     const place = placement[module as Module];
     if (place && place !== "auto") parts.push(`${name}=${place}`);
   }
-  return parts.length ? parts.join(",").replaceAll(":", "").replaceAll("metal", "mtl") : undefined;
+  return parts.length ? engineNames(parts.join(",")) : undefined;
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { deviceId } from "../../lib/devices.js";
+import { deviceId } from "../../lib/backends/names.js";
 import { detectFamily, families, familyDefaults, maxSide, modelName } from "../../lib/families.js";
 
 describe("families", () => {

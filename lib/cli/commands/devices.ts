@@ -13,9 +13,9 @@ export const devices: CommandModule<object, { json: boolean }> = {
       process.stdout.write(`${JSON.stringify(list, undefined, 2)}\n`);
       return;
     }
-    for (const { id, type, name, memoryFree, memoryTotal } of list) {
+    for (const { id, type, name, memoryFree, memoryTotal, variant } of list) {
       const memory = memoryTotal ? `${gibibytes(memoryFree)} of ${gibibytes(memoryTotal)} GiB free` : "";
-      process.stdout.write(`${id.padEnd(10)} ${type.padEnd(5)} ${name}  ${memory}\n`);
+      process.stdout.write(`${id.padEnd(10)} ${type.padEnd(5)} ${name}${variant ? ` (${variant})` : ""}  ${memory}\n`);
     }
   },
 };

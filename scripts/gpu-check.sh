@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# On a machine with nvcc and an NVIDIA GPU: builds the CUDA backend, runs the tests of test/gpu on the card (pictures are compared with the
+# CPU's), and times models of real size (random weights). Writes bench/results/gpu.json and prints the table for docs/performance.md.
+# SDCPP_ENGINE_DIR names the engine's source where there is no cargo; further arguments go to bench/gpu.ts.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+command -v nvcc >/dev/null || { echo "nvcc was not found: install the CUDA toolkit" >&2; exit 1; }
+command -v node >/dev/null || { echo "Node.js was not found" >&2; exit 1; }
+nvidia-smi --query-gpu=name,memory.total,driver_version --format=csv,noheader
+[ -d node_modules ] || npm ci --ignore-scripts
+export SDCPP_BACKENDS=cuda
+node scripts/build-native.js --modules
+npm run build:ts
+node dist/cli/cli.js devices
+SDCPP_TEST_BACKEND=cuda:0 node --import tsx --test test/gpu/*.test.ts
+node --import tsx bench/gpu.ts --backend cuda:0 "$@"

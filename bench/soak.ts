@@ -1,6 +1,7 @@
 /**
  * Minutes of random jobs, cancels and errors on three models and an upscaler, several at a time: `npm run soak -- --minutes 10`. Samples
- * memory, handles, threads and the event loop's delay, and fails when one of them grows. Prints the table of docs/reliability.md. Linux.
+ * memory, handles, threads and the event loop's delay, and fails when one of them grows. Prints the table of docs/reliability.md, which also says
+ * why the allocator's thresholds are fixed. Linux.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { monitorEventLoopDelay } from "node:perf_hooks";

@@ -4,8 +4,8 @@ import { type GenerateOptions, type Image, listDevices, loadModel, type Model, t
 
 /**
  * The model's parts on another device than the CPU: SDCPP_TEST_BACKEND names it ("cuda:0", "vulkan:0"). scripts/gpu-check.sh runs this on a
- * graphics card. `npm run test:vulkan` is for Mesa's software driver, with the VAE alone (SDCPP_TEST_MODULES): that of Debian 12 corrupts its own
- * memory in the text encoders, and takes long for the rest.
+ * graphics card. `npm run test:vulkan` is for Mesa's software driver, with the VAE alone (SDCPP_TEST_MODULES): on that of Debian 12 the text
+ * encoders end with a corrupted heap (docs/install.md), and the rest takes long.
  */
 const backend = process.env.SDCPP_TEST_BACKEND;
 const all = ["diffusion", "textEncoders", "vae"];

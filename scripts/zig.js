@@ -59,17 +59,15 @@ exec "$@"
   return { SDCPP_CPU_COMPILE: file, SDCPP_CPU_LIBRARIES: libraries.join(";") };
 }
 
-/**
- * The one function of Vulkan's loader that ggml links, as a library to link against: the loader itself belongs to the driver, and to find one for each
- * platform would take more than headers.
- */
+/** What ggml calls of Vulkan's loader by name; it asks the first for all others. */
+const vulkanFunctions = ["vkGetInstanceProcAddr", "vkGetPhysicalDeviceFeatures2", "vkCmdCopyBuffer"];
+
+/** Vulkan's loader as a library to link against: the real one belongs to the driver, and to find one for each platform would take more than headers. */
 function vulkanStub(target, compiler, folder) {
   const source = path.join(folder, "vulkan.c");
   const windows = target.startsWith("win32");
-  fs.writeFileSync(
-    source,
-    `${windows ? "__declspec(dllexport) " : ""}void* vkGetInstanceProcAddr(void* instance, const char* name) { return 0; }\n`,
-  );
+  const exported = windows ? "__declspec(dllexport) " : "";
+  fs.writeFileSync(source, vulkanFunctions.map((name) => `${exported}void ${name}(void) {}\n`).join(""));
   const library = path.join(folder, windows ? "vulkan-1.dll" : "libvulkan.so.1");
   const options = windows ? [`-Wl,--out-implib,${path.join(folder, "vulkan-1.lib")}`] : ["-fPIC", "-Wl,-soname,libvulkan.so.1"];
   run(compiler, ["-shared", "-o", library, ...options, source]);
@@ -96,7 +94,7 @@ function zigSwitches(target, folder, backends) {
   };
   if (target !== `${process.platform}-${process.arch}`) {
     Object.assign(switches, { CMAKE_SYSTEM_NAME: system, CMAKE_SYSTEM_PROCESSOR: processor });
-    if (system === "Windows") Object.assign(switches, { CMAKE_RC_COMPILER: tool("rc"), SDCPP_DLLTOOL: tool("dlltool") });
+    if (system === "Windows") switches.CMAKE_RC_COMPILER = tool("rc");
   }
   if (backends.includes("vulkan")) Object.assign(switches, vulkanStub(target, switches.CMAKE_C_COMPILER, folder));
   return { switches: Object.entries(switches).map(([name, value]) => `--CD${name}=${value}`), version };

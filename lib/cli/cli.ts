@@ -59,8 +59,9 @@ function report(error: unknown): number {
     return exit.interrupted;
   }
   if (error instanceof InvalidOptionError) {
-    const flag = flagName(error.path);
-    print(`${flag && flag !== "prompt" && flag !== "id" ? `--${flag}: ` : error.path && `${error.path}: `}${error.detail}`);
+    const { path } = error;
+    const asItIs = ["", "prompt", "id"].includes(path) || path === path.toUpperCase(); // no flags: arguments, and variables of the environment
+    print(`${asItIs ? path : `--${flagName(path)}`}${path && ": "}${error.detail}`);
     return exit.usage;
   }
   if (error instanceof UsageError || (error instanceof Error && error.name === "YError")) {

@@ -155,3 +155,9 @@ test("devices lists the CPU, for people and as JSON", async () => {
   const cpu = devices.find((device: { id: string }) => device.id === "cpu");
   assert.ok(cpu.memoryTotal > 0 && cpu.type === "cpu");
 });
+
+test("a wrong variable of the environment is told by its own name", async () => {
+  const { code, stderr } = await sdcpp(["generate", "x", "--steps", "1"], { env: { SDCPP_BACKEND: "potato" } });
+  assert.equal(code, 2);
+  assert.match(stderr, /^SDCPP_BACKEND: expected one of "auto", "cpu", received "potato"$/m);
+});

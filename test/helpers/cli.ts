@@ -12,9 +12,16 @@ export interface Ended {
 }
 
 /** Runs `sdcpp`; `onStart` gets the process, to be signaled. */
-export function sdcpp(args: string[], options: { cwd?: string; onStart?: (child: ChildProcess) => void } = {}): Promise<Ended> {
+export function sdcpp(
+  args: string[],
+  options: { cwd?: string; env?: NodeJS.ProcessEnv; onStart?: (child: ChildProcess) => void } = {},
+): Promise<Ended> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [cli, ...args], { cwd: options.cwd, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(process.execPath, [cli, ...args], {
+      cwd: options.cwd,
+      env: { ...process.env, ...options.env },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     const ended: Ended = { code: null, stdout: "", stderr: "" };
     child.stdout.on("data", (data) => {
       ended.stdout += data;

@@ -55,15 +55,17 @@ function addonFolder(): string | undefined {
 /** Of this package's own version: a library of another one has other structures in memory. */
 function companionFolder(kind: string): string | undefined {
   const platform = `${process.platform}-${process.arch}`;
+  const name = `@node-sd-cpp/${platform}-${kind}`;
+  let manifest: string;
   try {
-    const manifest = require.resolve(`@node-sd-cpp/${platform}-${kind}/package.json`, { paths: [packageRoot] });
-    const { version } = require(manifest);
-    const own = require(path.join(packageRoot, "package.json")).version;
-    if (version === own) return path.join(path.dirname(manifest), "prebuilds", platform);
-    process.emitWarning(`@node-sd-cpp/${platform}-${kind} ${version} does not go with node-sd-cpp ${own}; it is left out.`, warning);
+    manifest = require.resolve(`${name}/package.json`, { paths: [packageRoot] });
   } catch {
     return; // not installed
   }
+  const { version } = require(manifest);
+  const own = require(path.join(packageRoot, "package.json")).version;
+  if (version === own) return path.join(path.dirname(manifest), "prebuilds", platform);
+  process.emitWarning(`${name} ${version} is left out, as this is node-sd-cpp ${own}: npm install ${name}@${own}`, warning);
   return undefined;
 }
 

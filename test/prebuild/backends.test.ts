@@ -111,6 +111,16 @@ describe("a backend whose driver crashes", linux, () => {
   });
 });
 
+test("a backend whose driver never answers is left out after a minute, with one warning", linux, async () => {
+  const prebuild = await prebuildWith("hang", (file) =>
+    compiled("#include <unistd.h>\nvoid* ggml_backend_init(void) { for (;;) pause(); }", file),
+  );
+  const { devices, warnings } = await outcome(prebuild, `await listDevices(); ${list}`);
+  assert.deepEqual(devices, ["cpu"]);
+  assert.equal(warnings.length, 1);
+  assert.match(warnings[0] as string, /vulkan.*did not answer within 60 seconds/);
+});
+
 test("a backend whose driver is not installed is left out silently", linux, async () => {
   const prebuild = await prebuildWith("missing", async (file) => {
     const driver = path.join(path.dirname(file), "libdriver-that-is-not-there.so");

@@ -14,7 +14,8 @@ const targets = {
 
 /** How zig is started (ZIG, the one on the PATH, or Python's package), and its version. */
 function findZig() {
-  const ways = [["zig"], ["python3", "-m", "ziglang"]];
+  const folders = (process.env.PATH ?? "").split(path.delimiter); // prebuildify puts Node's own first, which may have another Python
+  const ways = [["zig"], ...folders.map((folder) => [path.join(folder, "python3"), "-m", "ziglang"])];
   if (process.env.ZIG) ways.unshift([process.env.ZIG]);
   for (const command of ways) {
     const [tool, ...args] = command;
@@ -29,6 +30,26 @@ function wrap(folder, name, command) {
   const file = path.join(folder, name);
   fs.mkdirSync(folder, { recursive: true });
   fs.writeFileSync(file, `#!/bin/sh\nexec ${command.map((word) => `'${word}'`).join(" ")} "$@"\n`, { mode: 0o755 });
+  return file;
+}
+
+/** A compiler for `target`. zig has no -march=armv8.2-a+fp16 as GCC and clang do: there it is -mcpu=generic+v8_2a+fullfp16. */
+function compiler(target, folder, name, command) {
+  const tool = wrap(folder, `zig-${name}`, [...command, name, "-target", targets[target].zig]);
+  if (targets[target].processor !== "aarch64") return tool;
+  const script = `#!/bin/sh
+for word; do
+  shift
+  case "$word" in
+    -march=armv*)
+      word=-mcpu=generic+$(echo "\${word#-march=armv}" | sed -E 's/^([0-9])([.]([0-9]))?-a/v\\1_\\3a/; s/_a/a/; s/[+]fp16/+fullfp16/; s/[+]no/-/g') ;;
+  esac
+  set -- "$@" "$word"
+done
+exec '${tool}' "$@"
+`;
+  const file = path.join(folder, `arm-${name}`);
+  fs.writeFileSync(file, script, { mode: 0o755 });
   return file;
 }
 
@@ -80,12 +101,12 @@ function vulkanStub(target, compiler, folder) {
 /** CMake's switches to build for `target` ("linux-arm64") with zig, and zig's version; its helpers are written to `folder`. */
 function zigSwitches(target, folder, backends) {
   if (!(target in targets)) throw new BuildError(`zig: expected one of ${Object.keys(targets).join(", ")}, received ${target}.`);
-  const { zig: triple, system, processor } = targets[target];
+  const { system, processor } = targets[target];
   const { command, version } = findZig();
   const tool = (name, ...args) => wrap(folder, `zig-${name}`, [...command, name, ...args]);
   const switches = {
-    CMAKE_C_COMPILER: tool("cc", "-target", triple),
-    CMAKE_CXX_COMPILER: tool("c++", "-target", triple),
+    CMAKE_C_COMPILER: compiler(target, folder, "cc", command),
+    CMAKE_CXX_COMPILER: compiler(target, folder, "c++", command),
     CMAKE_AR: tool("ar"),
     CMAKE_RANLIB: tool("ranlib"),
     CMAKE_SHARED_LINKER_FLAGS: "-s",

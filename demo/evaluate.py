@@ -3,6 +3,7 @@
     evaluate.py prompts N FOLDER      writes FOLDER/jobs.json: N random prompts (--grammar: in the wordings of the training)
     evaluate.py phrasings FOLDER      the same with the hand-written ones of phrasings.py
     node draw.mjs FOLDER              draws them
+    evaluate.py sample FOLDER         draws them in PyTorch instead, from work/{dit,tae}.pt and the exact codes: no text encoder, no engine
     evaluate.py judge FOLDER          compares the pictures with the prompts; writes FOLDER/sheet.png and FOLDER/result.json
 
  background = nearest palette color of the median of the outer frame (3 px)
@@ -82,16 +83,6 @@ def sheet(items, path, cols=8, cell=128):
     im.save(path)
 
 
-def plain(a, k, R):
-    bg, fg, sh = CNAMES[a['bg'][k]], CNAMES[a['fg'][k]], SHAPES[a['sh'][k]]
-    art = lambda w: 'an' if w[0] in 'aeiou' else 'a'
-    s = ['', 'small', 'big'][int(a['size'][k])]
-    X, Y = ['', 'left', 'right'][int(a['x'][k])], ['', 'top', 'bottom'][int(a['y'][k])]
-    pos = f' in the {Y} {X} corner' if X and Y else f' on the {X}' if X else f' at the {Y}' if Y else ''
-    w = f'{s} {fg} {sh}'.strip()
-    return f'{art(w)} {w}{pos} on {art(bg)} {bg} background'
-
-
 def plain(a):
     bg, fg, sh = CNAMES[a['bg']], CNAMES[a['fg']], SHAPES[a['sh']]
     article = lambda w: 'an' if w[0] in 'aeiou' else 'a'
@@ -117,6 +108,23 @@ def hand_written_jobs():
     index = lambda names, name: None if name is None else names.index(name)
     return [dict(file=f'{k:04d}.png', prompt=p, seed=42 + k, want=dict(bg=index(CNAMES, bg), fg=index(CNAMES, fg), sh=index(SHAPES, sh), **more))
             for k, (p, bg, fg, sh, more) in enumerate(PHRASINGS)]
+
+
+def sample(folder):
+    """8 steps, as the demo preset"""
+    from dit import DiT, sample
+    from files import WORK
+    from tae import Dec, load_dec
+    from toy import code
+    device = 'cuda' if torch.cuda.is_available() else 'cpu'
+    jobs = json.loads((folder / 'jobs.json').read_text())
+    model, decoder = DiT().to(device), Dec().to(device)
+    model.load_state_dict(torch.load(WORK / 'dit.pt', map_location=device)['ema'])
+    load_dec(decoder, torch.load(WORK / 'tae.pt', map_location=device)['D'])
+    y = code({q: torch.tensor([job['want'][q] for job in jobs], device=device) for q in ATTRIBUTES})
+    x = torch.randn(len(jobs), 16, 16, 16, generator=torch.Generator().manual_seed(2024)).to(device)
+    with torch.no_grad(): pictures = decoder(sample(model, y, x, 8)).clamp(0, 1).permute(0, 2, 3, 1).cpu().numpy()
+    for job, picture in zip(jobs, pictures): Image.fromarray((picture * 255 + .5).astype('uint8')).save(folder / job['file'])
 
 
 def name(q, i): return '-' if i < 0 else (SHAPES if q == 'sh' else CNAMES)[i]
@@ -157,9 +165,11 @@ if __name__ == '__main__':
     p.add_argument('--grammar', action='store_true')
     p.add_argument('folder', type=Path)
     commands.add_parser('phrasings').add_argument('folder', type=Path)
+    commands.add_parser('sample').add_argument('folder', type=Path)
     commands.add_parser('judge').add_argument('folder', type=Path)
     args = args.parse_args()
     if args.command == 'judge': judge(args.folder)
+    elif args.command == 'sample': sample(args.folder)
     else:
         args.folder.mkdir(parents=True, exist_ok=True)
         jobs = random_jobs(args.count, args.grammar) if args.command == 'prompts' else hand_written_jobs()

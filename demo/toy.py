@@ -99,6 +99,7 @@ def render(sh, fg, bg, cx, cy, r, W=128):
 
 
 PSIZE, PPOS = float(os.environ.get('PSIZE', '.5')), float(os.environ.get('PPOS', '.4'))   # how often a size / a place is said
+PSMALL = float(os.environ.get('PSMALL', '.5'))   # how often the size that is said is "small"
 JIT = float(os.environ.get('JIT', '.25'))   # spread of size and place that no word describes
 
 
@@ -108,7 +109,7 @@ def sample_attrs(n, g):
     u = lambda: torch.rand(n, generator=g)
     sh, bg, fg = ri(NS), ri(NC), ri(NC - 1)
     fg = fg + (fg >= bg).long()
-    size = torch.where(u() > PSIZE, torch.zeros(n).long(), 1 + ri(2))
+    size = torch.where(u() > PSIZE, torch.zeros(n).long(), torch.where(u() < PSMALL, 1, 2))
     haspos = u() < PPOS
     kind = ri(3)                                  # 0: x only, 1: y only, 2: corner
     x = torch.where(haspos & (kind != 1), 1 + ri(2), torch.zeros(n).long())

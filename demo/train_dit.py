@@ -2,14 +2,17 @@
 
 Rectified flow: x_t = (1-s) x0 + s*noise, target v = noise - x0, model input t = 1000*s (what the engine's
 DiscreteFlowDenoiser expects: denoised = x_t - s*v).
+
+The network is so small that a GPU waits for its launches: there a whole step, from the choice of pictures to the optimizers, is one CUDA graph.
 """
 import argparse
 import os
 import time
+import traceback
 
 import torch
 
-from dit import DiT
+from dit import DiT, sample
 from muon import Muon
 from tae import Dec, Enc, load_dec
 from toy import K, NC, NS, OFF_BG, OFF_FG, OFF_SH, PAL, code, render, sample_attrs
@@ -21,11 +24,15 @@ length.add_argument('--steps', type=int, help='length of the run; the schedule t
 length.add_argument('--minutes', type=float, help='length of the run by the clock')
 args.add_argument('--device', choices=['cuda', 'cpu'], default='cuda' if torch.cuda.is_available() else 'cpu')
 args.add_argument('--batch', type=int, default=32)
+args.add_argument('--pool', type=int, default=8192, help='encoded pictures kept; old ones are replaced all the time')
+args.add_argument('--fresh', type=int, default=32, help='new ones every 8 steps')
+args.add_argument('--ema', type=float, default=.998)
 args.add_argument('--compile', action='store_true', help='use torch.compile')
 args.add_argument('--resume', action='store_true', help='go on with work/dit.pt')
 args = args.parse_args()
 
 device, B = torch.device(args.device), args.batch
+cuda = device.type == 'cuda'
 torch.manual_seed(7)
 g = torch.Generator().manual_seed(31)
 torch.set_num_threads(int(os.environ.get('OMP_NUM_THREADS', 2)))
@@ -35,9 +42,8 @@ s = torch.load(WORK / 'tae.pt', map_location=device)
 E, D = Enc().to(device).eval(), Dec().to(device).eval()
 E.load_state_dict(s['E'])
 load_dec(D, s['D'])
-CAP = 24000                                     # encoded pictures kept; old ones are replaced all the time
-pool_z, pool_y = torch.zeros(CAP, 16, 16, 16, device=device), torch.zeros(CAP, K, device=device)
-fill = head = 0
+pool_z, pool_y = torch.zeros(args.pool, 16, 16, 16, device=device), torch.zeros(args.pool, K, device=device)
+head = 0
 
 
 def attrs(n, generator): return {k: v.to(device) for k, v in sample_attrs(n, generator).items()}
@@ -48,81 +54,53 @@ def draw(a): return render(a['sh'], pal[a['fg']], pal[a['bg']], a['cx'], a['cy']
 
 @torch.no_grad()
 def more(n):
-    global fill, head
+    global head
     a = attrs(n, g)
-    z = E(draw(a).contiguous(memory_format=torch.channels_last)).contiguous()
-    i = (head + torch.arange(n, device=device)) % CAP
-    pool_z[i], pool_y[i] = z, code(a)
-    head, fill = (head + n) % CAP, min(CAP, fill + n)
+    i = (head + torch.arange(n, device=device)) % args.pool
+    pool_z[i], pool_y[i] = E(draw(a).contiguous(memory_format=torch.channels_last)).contiguous(), code(a)
+    head = (head + n) % args.pool
 
 
 m = DiT().to(device)
-model = torch.compile(m) if args.compile else m
 mats = [p for b in m.blocks for n, p in b.named_parameters() if p.ndim == 2 and n != 'ada.weight']
 ids = {id(p) for p in mats}
 LM, LA = 2.5e-3, 1.5e-3
-o1 = Muon(mats, LM, .02)
-o2 = torch.optim.AdamW([p for p in m.parameters() if id(p) not in ids], lr=LA, betas=(.9, .98), weight_decay=0.)
+lm, la, keep = (torch.zeros((), device=device) for _ in range(3))      # learning rates, and what the EMA keeps: set before each step
+o1 = Muon(mats, lm, .02)
+o2 = torch.optim.AdamW([p for p in m.parameters() if id(p) not in ids], lr=la, betas=(.9, .98), weight_decay=0., capturable=cuda, fused=cuda)
 step = 0
+ema = {k: v.detach().clone() for k, v in m.state_dict().items()}
 if args.resume:
     s = torch.load(WORK / 'dit.pt', map_location=device)
     m.load_state_dict(s['w'])
-    ema, step = s['ema'], s['step']
-else: ema = {k: v.detach().clone() for k, v in m.state_dict().items()}
+    for k, v in s['ema'].items(): ema[k].copy_(v)
+    step = s['step']
+pairs = [(ema[k], p) for k, p in m.state_dict().items()]
+recent = torch.zeros(3, device=device)          # sums of losses since they were last printed
 
 
 def drop(y):
     """hides attributes, so that a prompt may leave them out; a little noise, as the text encoder is not exact"""
-    n, y = len(y), y.clone()
-    u = torch.rand(n, device=device)
-    y[u < .08] = 0
-    hide = (u > .70)[:, None] & (torch.rand(n, 3, device=device) < .4)
-    for j, (offset, count) in enumerate(((OFF_BG, NC), (OFF_FG, NC), (OFF_SH, NS))):
-        y[:, offset:offset + count] *= ~hide[:, j:j + 1]
-    return y + .03 * torch.randn_like(y)
+    n = len(y)
+    u = torch.rand(n, 1, device=device)
+    hide = (u > .70) & (torch.rand(n, 3, device=device) < .4)
+    shown = torch.ones_like(y)
+    for j, (offset, count) in enumerate(((OFF_BG, NC), (OFF_FG, NC), (OFF_SH, NS))): shown[:, offset:offset + count] = (~hide[:, j:j + 1]).float()
+    return y * shown * (u >= .08) + .03 * torch.randn_like(y)
+
+
+kind = torch.arange(B, device=device) % 4
 
 
 def noise_levels():
-    """half near pure noise (there the net must know the picture from the words alone), 1/4 shift 3, 1/4 uniform"""
-    u = (torch.arange(B, device=device) + torch.rand(B, device=device)) / B
-    kind = torch.randperm(B, device=device) % 4
+    """half near pure noise (there the net must know the picture from the words alone), 1/4 shift 3, 1/4 uniform; each kind spread evenly"""
+    u = (torch.arange(B, device=device) // 4 + torch.rand(B, device=device)) / ((B + 3) // 4)
     shift = torch.where(kind == 2, 3., 1.)
     return torch.where(kind < 2, .82 + .18 * u, shift * u / (1 + (shift - 1) * u))
 
 
-@torch.no_grad()
-def preview(n=24, steps=12):
-    keep = {k: v.clone() for k, v in m.state_dict().items()}
-    m.load_state_dict(ema)
-    generator = torch.Generator().manual_seed(99)
-    a = attrs(n, generator)
-    y = code(a)
-    x = torch.randn(n, 16, 16, 16, generator=generator).to(device)
-    times = [(999 - 999 / (steps - 1) * i + 1) / 1000 for i in range(steps)]
-    sig = [3 * t / (1 + 2 * t) for t in times] + [0.]
-    for i in range(steps):
-        x = x + (sig[i + 1] - sig[i]) * m(x, torch.full((n,), sig[i], device=device), y)
-    m.load_state_dict(keep)
-    im, ref = D(x), draw(a)
-    save_grid(torch.cat([torch.cat([im[i:i + 8], ref[i:i + 8]]) for i in range(0, n, 8)]), 8, WORK / 'samples.png')
-
-
-def keep_all(): save(dict(w=m.state_dict(), ema=ema, step=step), 'dit.pt')
-
-
-for _ in range(30): more(128)
-first, start, recent = step, time.time(), []
-last_save = last_preview = start
-while True:
-    elapsed = time.time() - start
-    done = (step - first) / args.steps if args.steps else elapsed / (60 * args.minutes)
-    if done >= 1: break
-    # constant, then linear decay over the last 60 %
-    scale = min(1, (step - first + 1) / (40 if args.resume else 100)) * (1. if done < .4 else max(.02, (1 - done) / .6))
-    for o, lr in ((o1, LM), (o2, LA)):
-        for q in o.param_groups: q['lr'] = lr * scale
-    if step % (4 if fill < 8000 else 8) == 0: more(B)
-    i = torch.randint(fill, (B,), device=device)
+def one_step(model):
+    i = torch.randint(args.pool, (B,), device=device)
     x0, y, sg = pool_z[i], drop(pool_y[i]), noise_levels()
     e, sb = torch.randn_like(x0), sg[:, None, None, None]
     v = model((1 - sb) * x0 + sb * e, sg, y)
@@ -133,14 +111,78 @@ while True:
     torch.nn.utils.clip_grad_norm_(m.parameters(), 1.)
     o1.step()
     o2.step()
-    step += 1
     with torch.no_grad():
-        for k, p in m.state_dict().items(): ema[k].lerp_(p, 1 - min(.998, (step + 1) / (step + 20)))
-        high = sg > .75
-        recent.append(torch.stack((loss.mean(), loss[high].mean(), loss[~high].mean())))
-    if step % 50 == 0:
-        q = torch.stack(recent).nanmean(0).tolist()
-        recent = []
+        for a, p in pairs: a.lerp_(p, 1 - keep)
+        high, loss = (sg > .75).float(), loss.detach()
+        recent.add_(torch.stack((loss.mean(), (loss * high).sum() / high.sum(), (loss * (1 - high)).sum() / (1 - high).sum())))
+
+
+def set_rates(done, since):
+    """constant, then linear decay over the last 60 %"""
+    scale = min(1, (since + 1) / (40 if args.resume else 100)) * (1. if done < .4 else max(.02, (1 - done) / .6))
+    lm.fill_(LM * scale)
+    la.fill_(LA * scale)
+    keep.fill_(min(args.ema, (step + 1) / (step + 20)))
+    return scale
+
+
+def works(compiled):
+    """the compiled model, or the plain one where compiling fails"""
+    try: one_step(compiled)
+    except Exception:
+        traceback.print_exc()
+        return m
+    return compiled
+
+
+def captured(model):
+    """a step as a CUDA graph, after some that warm up; None where that fails"""
+    try:
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            for _ in range(4): one_step(model)
+        torch.cuda.current_stream().wait_stream(side)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph): one_step(model)
+        return graph.replay
+    except Exception: traceback.print_exc()
+
+
+@torch.no_grad()
+def preview(n=24, steps=12):
+    last = {k: v.clone() for k, v in m.state_dict().items()}
+    m.load_state_dict(ema)
+    generator = torch.Generator().manual_seed(99)
+    a = attrs(n, generator)
+    x = sample(m, code(a), torch.randn(n, 16, 16, 16, generator=generator).to(device), steps)
+    m.load_state_dict(last)
+    im, ref = D(x), draw(a)
+    save_grid(torch.cat([torch.cat([im[i:i + 8], ref[i:i + 8]]) for i in range(0, n, 8)]), 8, WORK / 'samples.png')
+
+
+def keep_all(): save(dict(w=m.state_dict(), ema=ema, step=step), 'dit.pt')
+
+
+for _ in range(0, args.pool, 256): more(256)
+set_rates(0, 0)
+model = works(torch.compile(m)) if args.compile else m
+run = captured(model) if cuda else None
+first, start, report = step, time.time(), 500 if cuda else 50
+last_save = last_preview = start
+recent.zero_()
+while True:
+    elapsed = time.time() - start
+    done = (step - first) / args.steps if args.steps else elapsed / (60 * args.minutes)
+    if done >= 1: break
+    scale = set_rates(done, step - first)
+    if step % 8 == 0: more(args.fresh)
+    if run: run()
+    else: one_step(model)
+    step += 1
+    if step % report == 0:
+        q = (recent / report).tolist()
+        recent.zero_()
         print(f'{elapsed:6.0f}s step {step} loss {q[0]:.4f} high-noise {q[1]:.4f} low-noise {q[2]:.4f} lr x{scale:.2f}', flush=True)
     if time.time() - last_save > 60:
         keep_all()

@@ -25,8 +25,8 @@ o2 = torch.optim.AdamW([q for q in m.parameters() if id(q) not in ids_], lr=2e-3
 start, recent = time.time(), []
 for step in range(1, args.steps + 1):
     scale = min(1, step / 100) * min(1, (1 - (step - 1) / args.steps) / .5) + .003
-    for o, lr in ((o1, 3e-3), (o2, 2e-3)):
-        for q in o.param_groups: q['lr'] = lr * scale
+    o1.lr = 3e-3 * scale
+    for q in o2.param_groups: q['lr'] = 2e-3 * scale
     ids, eos, tgt = text_batch(128, g)
     p = m(ids[:, :int(eos.max()) + 1], eos)
     loss = ((p - tgt) ** 2).sum(1).mean()

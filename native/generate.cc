@@ -97,6 +97,7 @@ class GenerateJob final : public PhasedJob {
     engine::LoraState& state = model_->loras;
     if (engine::must_merge(model_->context, params, state)) enter(Phase::Load);
     engine::apply_loras(model_->context, params, state, [this](size_t done, size_t total) {
+      if (clock_.phase() != Phase::Load) enter(Phase::Load);
       loaded_ = done;
       to_load_ = total;
       reading_loras_ = false;

@@ -8,6 +8,7 @@
 #include "engine/extension.h"
 #include "engine/lora_file.h"
 #include "engine/parts.h"
+#include "engine/repack.h"
 #include "errors.h"
 #include "job/cancel.h"
 
@@ -60,6 +61,14 @@ std::vector<Group> groups_of(const Tensors& tensors, const String2TensorStorage&
   std::vector<Group> result;
   for (auto& [file, groups] : by_file) std::move(groups.begin(), groups.end(), std::back_inserter(result));
   return result;
+}
+
+// Whether weights are repacked where they can be, when they are read: again, if they have been.
+void repack([[maybe_unused]] ModelManager& manager, [[maybe_unused]] bool wanted) {
+#ifdef SDCPP_WEIGHTS_BUFFER_TYPE  // of engine/patches
+  manager.weights_buffer_type = wanted ? repacked_type : nullptr;
+  manager.drop_params();
+#endif
 }
 
 // Reads all weights now; the engine would read them during the first picture. A module kept on disk stays there.
@@ -160,6 +169,7 @@ sd_ctx_t* load(const sd_ctx_params_t& params, const LoadOptions& options, ModelI
   Context context = open(params);
   StableDiffusionGGML& sd = *context->sd;
   const Modules modules = modules_of(sd);
+  if (!sd.apply_lora_immediately) repack(*sd.model_manager, true);  // what is merged into has to be in plain order
   preload(sd, modules, options.on_group);
   info = describe(sd, modules, params);
   sd.cond_stage_model = make_conditioner(std::static_pointer_cast<SD3CLIPEmbedder>(sd.cond_stage_model), options.prompt_cache);
@@ -178,14 +188,21 @@ void apply_loras(sd_ctx_t* context, const sd_img_gen_params_t& params, LoraState
   Tensors all;
   for (const auto& [module, tensors] : modules) all.insert(tensors.begin(), tensors.end());
   std::string scope;
+  bool whole = false;
   for (uint32_t i = 0; i < params.lora_count; i++) {
-    if (check_lora(params.loras[i].path, all, sd.version)) scope += identity(params.loras[i]);
+    const LoraTargets targets = check_lora(params.loras[i].path, all, sd.version);
+    if (targets.text) scope += identity(params.loras[i]);
+    whole = whole || targets.whole;
   }
 
   state.known = false;
   if (sd.apply_lora_immediately) {
     sd.model_manager->set_loras({}, sd.version);  // drops weights that have been changed, even halfway
     sd.apply_loras(params.loras, params.lora_count);
+    preload(sd, modules, on_group);
+  } else if (whole ? std::any_of(all.begin(), all.end(), [](const auto& entry) { return is_repacked(entry.second); }) : state.plain) {
+    state.plain = whole;  // its change is added to the weight, which must be in plain order for that
+    repack(*sd.model_manager, !whole);
     preload(sd, modules, on_group);
   }
   set_scope(*sd.cond_stage_model, scope);

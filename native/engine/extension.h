@@ -58,6 +58,7 @@ sd_ctx_t* load(const sd_ctx_params_t& params, const LoadOptions& options, ModelI
 // The LoRAs that a context's weights have now.
 struct LoraState {
   std::string set;       // their paths, weights, and the files' sizes and times
+  bool plain = false;    // weights that are repacked otherwise are in plain order, for a LoRA that needs them so
   bool known = true;     // false while weights are being changed, and when that failed
   bool fragile = false;  // they are merged again in each step, so that a run which fails may leave a weight half changed
 };
@@ -66,7 +67,7 @@ struct LoraState {
 bool must_merge(sd_ctx_t* context, const sd_img_gen_params_t& params, const LoraState& state);
 
 // Checks the LoRAs of a run against the model and applies those that are merged into the weights, so that generate_image finds nothing to
-// read. Weights that had others are read from their files again, for which `on_group` is as in LoadOptions.
+// read. Weights that had others, or are in another order than these need, are read from their files again: `on_group` is as in LoadOptions.
 void apply_loras(sd_ctx_t* context, const sd_img_gen_params_t& params, LoraState& state,
                  const std::function<void(size_t done, size_t total)>& on_group);
 

@@ -79,14 +79,14 @@ std::string problem(const std::string& target, const Changes& changes, const ggm
 
 }  // namespace
 
-bool check_lora(const std::string& path, const Model& model, SDVersion version) {
+LoraTargets check_lora(const std::string& path, const Model& model, SDVersion version) {
   const auto fail = [&](const std::string& what) { throw Failure(code::ModelFile, "loras: '" + path + "' " + what); };
   ModelLoader loader;
   if (!loader.init_from_file_and_convert_name(path, "lora.", version)) fail("could not be read as a safetensors or GGUF file");
   const Changes changes = changes_of(loader.get_tensor_storage_map());
   if (changes.empty()) fail("is no LoRA: it holds no pair of lora_up and lora_down (or lora_A and lora_B) tensors");
 
-  bool text = false;
+  LoraTargets targets;
   size_t fitting = 0;
   for (const auto& [target, change] : changes) {
     const std::string name = whole(target);
@@ -98,12 +98,13 @@ bool check_lora(const std::string& path, const Model& model, SDVersion version) 
     const std::string wrong = problem(name, changes, *weight->second);
     if (!wrong.empty()) fail("does not fit this model: its change of " + name + " " + wrong);
     fitting++;
-    text = text || is_cond_stage_model_name(name);
+    targets.text = targets.text || is_cond_stage_model_name(name);
+    targets.whole = targets.whole || change.count("diff") || change.count("hada_w1_a");
   }
   if (fitting == 0) {
     fail("is a LoRA for another model: none of the tensors that it changes is in this one, for example " + changes.begin()->first);
   }
-  return text;
+  return targets;
 }
 
 }  // namespace sdcpp::engine

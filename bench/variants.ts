@@ -17,12 +17,18 @@ const { values: args } = parseArgs({
     pairs: { type: "string", default: "5" },
     steps: { type: "string", default: "6" },
     side: { type: "string", default: "256" },
+    threads: { type: "string", default: "1" },
   },
 });
 
 /** The fastest step: what other programs take is never less than nothing. */
 async function seconds(folder: string | undefined, diffusionModel: string, files: object): Promise<number> {
-  const given = JSON.stringify({ files: { ...files, diffusionModel }, steps: Number(args.steps), side: Number(args.side) });
+  const given = JSON.stringify({
+    files: { ...files, diffusionModel },
+    steps: Number(args.steps),
+    side: Number(args.side),
+    threads: Number(args.threads),
+  });
   const build = folder === undefined ? { PREBUILDS_ONLY: "1" } : { NODE_SD_CPP_PREBUILD: path.resolve(folder) };
   const env = { ...process.env, ...build };
   const { stdout } = await promisify(execFile)(process.execPath, [path.join(__dirname, "variants-child.cjs"), given], { env });

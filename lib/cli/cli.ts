@@ -77,6 +77,7 @@ function report(error: unknown): number {
 function nearFlag(message: string): string {
   const unknown = /^Unknown arguments?: ([^,]+)/.exec(message)?.[1];
   if (!unknown) return "";
+  if (unknown === "preset") return "; did you mean --model?"; // the option's name in programs
   const tables = [modelOptions, generateOptions, estimatePictureOptions, upscalerOptions, upscaleOptions];
   const names = tables.flatMap((table) => flagsOf(table)).map(({ name }) => `--${name}`);
   return suggestion(unknown, names);

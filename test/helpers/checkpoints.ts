@@ -47,6 +47,12 @@ export function wide(type: TensorType): Promise<string> {
   return checkpoint(`wide-${type}`, () => mmdit({ depth: 24, hidden: 768, dual: 13, type }), sd3);
 }
 
+/** Medium at its real size, for measuring: 1.4 (Q4) to 5 GB (F16). */
+export function medium(type: TensorType): Promise<string> {
+  const tensors = () => mmdit({ depth: 24, hidden: 1536, dual: 13, type });
+  return cached(`medium-${type}-v${version}.gguf`, (file) => writeGguf(file, tensors(), { metadata: sd3, repeat: true }));
+}
+
 /** 70 MB. */
 export function clipL(): Promise<string> {
   return checkpoint("clip-l", () => clip("l"));

@@ -121,8 +121,9 @@ export function checkOptions(table: OptionTable, input: unknown, path = ""): Rec
   const checked: Record<string, unknown> = {};
   for (const [name, option] of Object.entries(table)) {
     const given = (input as Record<string, unknown>)[name];
-    if (given === undefined && option.env && process.env[option.env]) {
-      checked[name] = checkValue(option, Number(process.env[option.env]), option.env);
+    const variable = option.env && process.env[option.env];
+    if (given === undefined && option.env && variable) {
+      checked[name] = checkValue(option, Number.isNaN(Number(variable)) ? variable : Number(variable), option.env);
       continue;
     }
     const value = given === undefined ? option.default : given;

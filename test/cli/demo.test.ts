@@ -140,6 +140,7 @@ test("mistakes exit with 2, failures with 1, each with one clear line", async ()
   const wrong = await sdcpp(["generate", "x", "--steps", "0", "--model", "demo"]);
   assert.equal(wrong.code, 2);
   assert.match(wrong.stderr, /--steps.*received/);
+  assert.match((await sdcpp(["generate", "x", "--preset", "demo"])).stderr, /Unknown argument: preset; did you mean --model\?/);
   const missing = await sdcpp(["generate", "x", "--model", "no-such-model.gguf"]);
   assert.equal(missing.code, 1);
   assert.match(missing.stderr, /no-such-model\.gguf.*ERR_MODEL_FILE/s);

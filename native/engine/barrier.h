@@ -1,7 +1,7 @@
 /*
- * How a thread of ggml's CPU backend waits for the others at a barrier, of which a step has thousands. ggml spins until they come; on a busy machine
- * that takes the processor from the very thread that is waited for. Here it spins for some ten microseconds, then sleeps. Included before ggml-cpu.c
- * (CMakeLists.txt); engine/patches/08-barrier.patch calls it. Linux: elsewhere ggml spins.
+ * How a thread of ggml's CPU backend waits for the others at a barrier, of which a step has thousands. ggml spins until they come; on a
+ * busy machine that takes the processor from the very thread that is waited for. Here it spins for some ten microseconds, then sleeps.
+ * Included before ggml-cpu.c (CMakeLists.txt); engine/patches/08-barrier.patch calls it. Linux: elsewhere ggml spins.
  */
 #if defined(__linux__)
 #include <linux/futex.h>

@@ -132,7 +132,7 @@ def name(q, i): return '-' if i < 0 else (SHAPES if q == 'sh' else CNAMES)[i]
 
 def judge(folder):
     jobs = json.loads((folder / 'jobs.json').read_text())
-    total, hit, kinds, rows, ious, errors = {}, {}, {}, [], [], []
+    total, hit, kinds, small, rows, ious, errors = {}, {}, {}, {}, [], [], []
     for job in jobs:
         want, got = job['want'], classify(read(folder / job['file']))
         ok = check(want, got)
@@ -140,16 +140,18 @@ def judge(folder):
             total[q] = total.get(q, 0) + 1
             hit[q] = hit.get(q, 0) + int(v)
         kind = 'place said' if want.get('x') or want.get('y') else 'size said, centered' if want.get('size') else 'plain, centered'
-        counts = kinds.setdefault(kind, [0, 0])
-        counts[0] += all(ok.values())
-        counts[1] += 1
+        counted = [kinds.setdefault(kind, [0, 0])]
+        if want.get('size') == 1 and want.get('sh') is not None: counted.append(small.setdefault(SHAPES[want['sh']], [0, 0]))
+        for counts in counted:
+            counts[0] += all(ok.values())
+            counts[1] += 1
         ious.append(got['iou'])
         errors.append(got['cdist'])
         rows.append((folder / job['file'], job['prompt'], all(ok.values())))
         if not all(ok.values()):
             seen = ' '.join(name(q, got[q]) for q in ('bg', 'fg', 'sh'))
             print(f'wrong: {job["prompt"]}: {[q for q in ok if not ok[q]]}, seen: {seen}, r {got["r"]:.2f} at {got["cx"]:.2f},{got["cy"]:.2f}, IoU {got["iou"]:.2f}')
-    result = dict(right=[sum(r[2] for r in rows), len(rows)], by_attribute={q: [hit[q], total[q]] for q in total}, by_kind=kinds,
+    result = dict(right=[sum(r[2] for r in rows), len(rows)], by_attribute={q: [hit[q], total[q]] for q in total}, by_kind=kinds, small=small,
                   median_iou=round(float(np.median(ious)), 3), p10_iou=round(float(np.quantile(ious, .1)), 3),
                   median_color_error=round(float(np.median(errors)), 3))
     print(json.dumps(result, indent=1))

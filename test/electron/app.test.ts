@@ -68,9 +68,10 @@ for (const [index, [where, packaging]] of Object.entries(packagings).entries()) 
       assert.deepEqual([nearestColor(shown, center), nearestColor(shown, edge)], ["red", "blue"]);
       const engine = (await app.enginePid()) as number;
       const main = app.electron.process().pid as number;
-      const [addon] = mapped(engine, /node-sd-cpp\.node$/);
+      const [addon] = mapped(engine, /node-sd-cpp(\.glibc)?\.node$/);
       assert.ok(addon?.startsWith(folder), addon);
-      assert.deepEqual(mapped(main, /node-sd-cpp\.node$|libvips/), []);
+      for (const library of mapped(engine, /libsdcpp-ggml/)) assert.equal(path.dirname(library), path.dirname(addon)); // of a prebuild
+      assert.deepEqual(mapped(main, /node-sd-cpp(\.glibc)?\.node$|libsdcpp-ggml|libvips/), []);
     });
 
     test("Save writes the picture with its parameters", async () => {

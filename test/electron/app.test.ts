@@ -70,7 +70,7 @@ for (const [index, [where, packaging]] of Object.entries(packagings).entries()) 
       const main = app.electron.process().pid as number;
       const [addon] = mapped(engine, /node-sd-cpp(\.glibc)?\.node$/);
       assert.ok(addon?.startsWith(folder), addon);
-      for (const library of mapped(engine, /libsdcpp-ggml/)) assert.equal(path.dirname(library), path.dirname(addon)); // of a prebuild
+      for (const library of mapped(engine, /libsdcpp-ggml/)) assert.equal(path.dirname(library), path.dirname(addon as string)); // of a prebuild
       assert.deepEqual(mapped(main, /node-sd-cpp(\.glibc)?\.node$|libsdcpp-ggml|libvips/), []);
     });
 

@@ -69,7 +69,7 @@ test("a feathered edge fades over that many pixels on both sides", async () => {
     ramp.every((value, i) => i === 0 || (value > (ramp[i - 1] ?? 0) && value < (ramp[i - 1] ?? 0) + 30)),
     ramp.join(" "),
   );
-  assert.ok((ramp[0] ?? 0) < 50 && (ramp.at(-1) ?? 0) > 150, ramp.join(" "));
+  assert.ok((ramp[0] ?? 0) < 50 && (ramp.at(-1) ?? 0) > 110, ramp.join(" "));
 });
 
 test("the picture's transparent part is the mask", async () => {
@@ -78,7 +78,7 @@ test("the picture's transparent part is the mask", async () => {
     return i % 4 === 3 ? 255 - (rightHalf.data[pixel] ?? 0) : (circle.data[pixel * 3 + (i % 4)] ?? 0);
   });
   const initImage = { data: transparent, width: side, height: side, channels: 4 } as const;
-  const columns = changes(await paint({ initImage, mask: "alpha", steps: 4 }));
+  const columns = changes(await paint({ prompt: "a yellow circle on a green background", initImage, mask: "alpha", steps: 4 }));
   assert.ok(columns.slice(0, half).every((count) => count === 0));
   assert.ok(columns.slice(half).every((count) => count > side / 2));
 });

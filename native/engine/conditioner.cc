@@ -5,6 +5,7 @@
 #include <list>
 #include <utility>
 
+#include "engine/clip.h"
 #include "engine/prompt.h"
 #include "engine/tokens.h"
 #include "errors.h"
@@ -174,17 +175,18 @@ class Sd3Conditioner final : public TextConditioner {
       return sd::Tensor<float>::zeros({width, static_cast<int64_t>(kChunk), 1});
     }
     const sd::Tensor<int32_t> ids = ids_of(tokens, chunk);
-    auto compute = [&](size_t position, bool pool) {
-      return require(runner->compute(n_threads, ids, 0, nullptr, position, pool, clip_skip, false, true, true), name);
-    };
-    sd::Tensor<float> hidden = apply_token_weights(compute(0, false), weights_of(tokens, chunk));
+    sd::Tensor<float> hidden;
     if (chunk == 0) {
       const auto end = tokens.ids.begin() + kChunk;
       const auto eos = std::find(tokens.ids.begin(), end, tokenizer.EOS_TOKEN_ID);
-      pooled = compute(std::min<size_t>(static_cast<size_t>(eos - tokens.ids.begin()), kChunk - 1), true);
-      pooled.reshape_({width});
+      const size_t position = std::min<size_t>(static_cast<size_t>(eos - tokens.ids.begin()), kChunk - 1);
+      ClipOutput output = compute_clip(*runner, n_threads, ids, position, clip_skip);
+      hidden = std::move(output.hidden);
+      pooled = std::move(output.pooled);
+    } else {
+      hidden = runner->compute(n_threads, ids, 0, nullptr, 0, false, clip_skip, false, true, true);
     }
-    return hidden;
+    return apply_token_weights(require(std::move(hidden), name), weights_of(tokens, chunk));
   }
 
   sd::Tensor<float> t5(const Tokens& tokens, size_t chunk, int n_threads) const {

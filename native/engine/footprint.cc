@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "conditioning/conditioner.hpp"
+#include "engine/clip.h"
 #include "engine/modules.h"
 #include "engine/parts.h"
 #include "errors.h"
@@ -24,6 +25,7 @@ using Tensors = std::map<std::string, ggml_tensor*>;
 using BuildGraph = std::function<ggml_cgraph*()>;
 
 constexpr int64_t kChunk = 77;  // tokens of a chunk for each encoder; the CLIPs' and T5's follow one another
+constexpr int kClipSkip = 2;    // another takes the same
 constexpr int64_t kLatentChannels = 16;
 constexpr int kPixels = 8;                 // of a latent's side
 constexpr float kEncodingTile = 1.30539f;  // by which VAE::encode enlarges a tile
@@ -214,10 +216,7 @@ class HeaderFootprint final : public Footprint {
     const sd::Tensor<int32_t> ids({kChunk});
     for (const auto& [name, runner] : {std::pair{"clipL", clip_l_.get()}, std::pair{"clipG", clip_g_.get()}}) {
       if (runner == nullptr) continue;
-      for (const bool pooled : {false, true}) {
-        const auto build = [&, runner = runner] { return runner->build_graph(ids, 0, nullptr, 0, pooled, 2); };
-        parts[name].text = largest(parts[name].text, measure_graph(*runner, threads_, build));
-      }
+      parts[name].text = measure_graph(*runner, threads_, [&, runner = runner] { return build_clip_graph(*runner, ids, 0, kClipSkip); });
     }
     if (t5_) parts["t5xxl"].text = measure_graph(*t5_, threads_, [&] { return t5_->build_graph(ids); });
   }

@@ -17,6 +17,7 @@ import { forkNode } from "../lib/isolation/node.js";
 import type { Reply } from "../lib/isolation/protocol.js";
 import { clipL, largeShaped, taesd3 } from "../test/helpers/checkpoints.js";
 import { type Summary, show, summarize } from "./stats.js";
+import { Table } from "./table.js";
 
 const { loadModel } = require(packageRoot) as typeof import("../lib/index.js");
 const { values: args } = parseArgs({
@@ -130,11 +131,8 @@ function resident(pid: number | undefined): { all: number; own: number } {
 }
 
 async function main(): Promise<void> {
-  const rows: [string, string][] = [];
-  const row = (name: string, value: string) => {
-    rows.push([name, value]);
-    console.log(`| ${name} | ${value} |`);
-  };
+  const table = new Table("isolation", ["what", "measured"]);
+  const row = (name: string, value: string) => table.row([name, value], undefined);
   const files = {
     diffusionModel: await largeShaped("f16"),
     clipL: await clipL(),

@@ -1,5 +1,5 @@
 /**
- * Time to load Medium at its real size, read and mapped, against `cat FILE > /dev/null`, in turns: `npm run bench:load`. Cold, the system's file cache is
+ * Time to load Medium at its real size, read and mapped, against `cat FILE > /dev/null`, in turns: `npm run bench -- --only load`. Cold, the system's file cache is
  * emptied before each, which takes root on Linux; without, only warm times are measured. What is left of a mapped model is read by its first picture.
  */
 import { execFile } from "node:child_process";
@@ -9,6 +9,7 @@ import { loadModel } from "../lib/index.js";
 import { clipL, medium, taesd3 } from "../test/helpers/checkpoints.js";
 import type { TensorType } from "../test/helpers/weights.js";
 import { show, summarize } from "./stats.js";
+import { Table } from "./table.js";
 
 const run = promisify(execFile);
 const { values: args } = parseArgs({
@@ -37,7 +38,7 @@ async function forget(): Promise<boolean> {
 async function main(): Promise<void> {
   const files = { clipL: await clipL(), taesd: await taesd3() };
   const all = Object.values(files);
-  console.log("| weights | file cache | cat, s | read, s | cat / read | mapped, s |\n| --- | --- | --- | --- | --- | --- |");
+  const table = new Table("load", ["weights", "file cache", "cat, s", "read, s", "cat / read", "mapped, s", "cat / mapped"]);
   for (const type of args.types.split(",") as TensorType[]) {
     const diffusionModel = await medium(type);
     const ways: Record<string, () => Promise<number>> = {
@@ -62,16 +63,10 @@ async function main(): Promise<void> {
         }
       }
       const [cat = [], read = [], mapped = []] = [times.cat, times.read, times.mapped];
-      const ratio = summarize(cat.map((time, i) => time / (read[i] as number)));
-      const cells = [
-        type,
-        cold ? "empty" : "filled",
-        show(summarize(cat), 2),
-        show(summarize(read), 2),
-        show(ratio, 2),
-        show(summarize(mapped), 2),
-      ];
-      console.log(`| ${cells.join(" | ")} |`);
+      const against = (other: number[]) => show(summarize(cat.map((time, i) => time / (other[i] as number))), 2);
+      const seconds = (series: number[]) => show(summarize(series), 2);
+      const cells = [seconds(cat), seconds(read), against(read), seconds(mapped), against(mapped)];
+      table.row([type, cold ? "empty" : "filled", ...cells], { type, cold, ...times });
     }
   }
 }

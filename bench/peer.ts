@@ -1,24 +1,22 @@
 /**
- * This package against stable-diffusion-cpp-python 0.4.7 (`pip install stable-diffusion-cpp-python==0.4.7`, which compiles it with its default flags):
- * the same files (Medium at its real size), pictures and threads, one picture
- * each in turns. `npm run bench:peer -- --python venv/bin/python`. Prints a table of medians with
- * their range, ratios of neighbors, and writes bench/results/peer.json.
+ * Seconds per step and per text of Medium at its real size, each prompt a new one; with `--python venv/bin/python` against stable-diffusion-cpp-python
+ * 0.4.7 (`pip install stable-diffusion-cpp-python==0.4.7`, which compiles it with its default flags): the same files, pictures and threads,
+ * one picture each in turns. Medians with their range, ratios of neighbors.
  */
 import { type ChildProcessByStdio, spawn } from "node:child_process";
-import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { parseArgs } from "node:util";
-import { packageRoot } from "../lib/binding.js";
 import { loadModel } from "../lib/index.js";
 import { clipG, clipL, medium, taesd3 } from "../test/helpers/checkpoints.js";
 import type { TensorType } from "../test/helpers/weights.js";
-import { type Summary, show, summarize } from "./stats.js";
+import { show, summarize } from "./stats.js";
+import { Table } from "./table.js";
 
 const { values: args } = parseArgs({
   options: {
-    python: { type: "string", default: "python3" },
+    python: { type: "string" },
     types: { type: "string", default: "f16,q8_0,q4_0,q4_k" },
     sides: { type: "string", default: "256,512" },
     threads: { type: "string", default: "2" },
@@ -55,9 +53,9 @@ async function ours(files: Files, side: number): Promise<{ draw: Draw; end: () =
   return { draw, end: () => model.dispose() };
 }
 
-async function theirs(files: Files, side: number): Promise<{ draw: Draw; end: () => Promise<void> }> {
+async function theirs(python: string, files: Files, side: number): Promise<{ draw: Draw; end: () => Promise<void> }> {
   const given = JSON.stringify({ ...files, threads, side, steps });
-  const child: ChildProcessByStdio<Writable, Readable, null> = spawn(args.python, [path.join(__dirname, "peer.py"), given], {
+  const child: ChildProcessByStdio<Writable, Readable, null> = spawn(python, [path.join(__dirname, "peer.py"), given], {
     stdio: ["pipe", "pipe", "ignore"],
   });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
@@ -78,53 +76,36 @@ async function theirs(files: Files, side: number): Promise<{ draw: Draw; end: ()
   return { draw, end };
 }
 
-interface Row {
-  type: string;
-  side: number;
-  what: "step" | "text";
-  ours: Summary;
-  theirs: Summary;
-  ratio: Summary;
-}
-
-async function compare(type: TensorType, side: number): Promise<Row[]> {
+async function compare(table: Table, type: TensorType, side: number): Promise<void> {
   const files = { diffusionModel: await medium(type), clipL: await clipL(), clipG: await clipG(), taesd: await taesd3() };
-  const [us, them] = [await ours(files, side), await theirs(files, side)];
-  const pairs: [Timed, Timed][] = [];
+  const us = await ours(files, side);
+  const them = args.python === undefined ? undefined : await theirs(args.python, files, side);
+  const own: Timed[] = [];
+  const other: Timed[] = [];
   for (let i = 0; i <= Number(args.pairs); i++) {
     const prompt = `circle number ${i}`; // each its own, so that the texts are encoded
-    const pair: [Timed, Timed] = [await us.draw(prompt), await them.draw(prompt)];
-    if (i > 0) pairs.push(pair); // the first loads, there
+    const mine = await us.draw(prompt);
+    const its = await them?.draw(prompt);
+    if (i === 0) continue; // it loads, there
+    own.push(mine);
+    if (its) other.push(its);
   }
   await us.end();
-  await them.end();
-  const row = (what: Row["what"], seconds: (timed: Timed) => number): Row => ({
-    type,
-    side,
-    what,
-    ours: summarize(pairs.map(([a]) => seconds(a))),
-    theirs: summarize(pairs.map(([, b]) => seconds(b))),
-    ratio: summarize(pairs.map(([a, b]) => seconds(b) / seconds(a))),
-  });
-  return [row("step", ({ steps }) => summarize(steps).median), row("text", ({ encode }) => encode)];
+  await them?.end();
+  const row = (what: string, seconds: (timed: Timed) => number) => {
+    const [a, b] = [own.map(seconds), other.map(seconds)];
+    const compared = them ? [show(summarize(b), 3), show(summarize(b.map((time, i) => time / (a[i] as number))), 2)] : [];
+    table.row([type, `${side}x${side}`, what, show(summarize(a), 3), ...compared], { type, side, what, threads, ours: a, theirs: b });
+  };
+  row("step", ({ steps }) => summarize(steps).median);
+  row("text", ({ encode }) => encode);
 }
 
 async function main(): Promise<void> {
-  const rows: Row[] = [];
-  console.log(
-    `${threads} threads.\n\n| weights | picture | what | this package, s | peer, s | times as fast |\n| --- | --- | --- | --- | --- | --- |`,
-  );
+  const table = new Table("steps", ["weights", "picture", "what", "this package, s", ...(args.python ? ["peer, s", "times as fast"] : [])]);
   for (const side of args.sides.split(",").map(Number)) {
-    for (const type of args.types.split(",") as TensorType[]) {
-      for (const row of await compare(type, side)) {
-        rows.push(row);
-        console.log(`| ${[type, `${side}²`, row.what, show(row.ours, 3), show(row.theirs, 3), show(row.ratio, 2)].join(" | ")} |`);
-      }
-    }
+    for (const type of args.types.split(",") as TensorType[]) await compare(table, type, side);
   }
-  const results = path.join(packageRoot, "bench", "results");
-  await mkdir(results, { recursive: true });
-  await writeFile(path.join(results, "peer.json"), `${JSON.stringify({ threads, steps, rows }, undefined, 2)}\n`);
 }
 
 main();

@@ -3,8 +3,8 @@ const path = require("node:path");
 const { loadModel } = require(path.join(__dirname, ".."));
 
 async function main() {
-  const { files, steps, side, threads } = JSON.parse(process.argv[2]);
-  const model = await loadModel({ ...files, threads });
+  const { options, steps, side, threads } = JSON.parse(process.argv[2]);
+  const model = await loadModel({ threads, ...options });
   const times = [];
   let last = 0;
   for await (const event of model.generate({ prompt: "a red circle", width: side, height: side, steps, cfgScale: 1, seed: 1 })) {

@@ -1,6 +1,7 @@
 /**
  * Seconds per step of two builds of the addon, each in processes of its own, in turns: this machine's own (build/Release) against the prebuild, or
- * `npm run bench:variants -- --a FOLDER --b FOLDER`, where a folder holds build/Release as node-gyp-build looks for it. Prints a table of ratios.
+ * `npm run bench:variants -- --a FOLDER --b FOLDER`, where a folder holds build/Release as node-gyp-build looks for it; or of one build with
+ * options of `loadModel` and without: `-- --with '{ "weightType": "bf16" }'`. Prints a table of ratios.
  */
 import { execFile } from "node:child_process";
 import path from "node:path";
@@ -13,6 +14,7 @@ const { values: args } = parseArgs({
   options: {
     a: { type: "string", default: "." },
     b: { type: "string" }, // the prebuild
+    with: { type: "string" }, // b is a, with these options
     types: { type: "string", default: "f16,q8_0,q4_0,q4_k" },
     pairs: { type: "string", default: "5" },
     steps: { type: "string", default: "6" },
@@ -22,9 +24,9 @@ const { values: args } = parseArgs({
 });
 
 /** The fastest step: what other programs take is never less than nothing. */
-async function seconds(folder: string | undefined, diffusionModel: string, files: object): Promise<number> {
+async function seconds(folder: string | undefined, options: object): Promise<number> {
   const given = JSON.stringify({
-    files: { ...files, diffusionModel },
+    options,
     steps: Number(args.steps),
     side: Number(args.side),
     threads: Number(args.threads),
@@ -39,12 +41,12 @@ async function main(): Promise<void> {
   const files = { clipL: await clipL(), taesd: await taesd3() };
   console.log("| weights | a, s per step | b, s per step | b / a |\n| --- | --- | --- | --- |");
   for (const type of args.types.split(",") as TensorType[]) {
-    const model = await wide(type);
+    const diffusionModel = await wide(type);
     const a: number[] = [];
     const b: number[] = [];
     for (let pair = 0; pair < Number(args.pairs); pair++) {
-      a.push(await seconds(args.a, model, files));
-      b.push(await seconds(args.b, model, files));
+      a.push(await seconds(args.a, { ...files, diffusionModel }));
+      b.push(await seconds(args.with ? args.a : args.b, { ...files, diffusionModel, ...JSON.parse(args.with ?? "{}") }));
     }
     const ratio = summarize(b.map((value, i) => value / (a[i] as number)));
     console.log(`| ${type} | ${show(summarize(a), 3)} | ${show(summarize(b), 3)} | ${show(ratio, 3)} |`);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { loadModel } from "../../lib/index.js";
+import { loadModel, type ModelOptions } from "../../lib/index.js";
 import { clipG, clipL, largeShaped, t5Small, taesd3 } from "../helpers/checkpoints.js";
 import { contrast } from "../helpers/pixels.js";
 import { drawHash, quick } from "../helpers/runs.js";
@@ -9,7 +9,7 @@ const words = "a lighthouse on a cliff above a stormy sea with huge waves and da
 // T5 needs two chunks for these 60 words, the CLIPs one: where the engine's own conditioner reads past the end.
 const long = `${words}on the wet rocks and a small boat fights its way home to the harbor where people wait with lanterns and ropes and warm blankets near old wooden houses in silence tonight`;
 
-async function load(encoders: { clipL?: string; clipG?: string; t5xxl?: string }) {
+async function load(encoders: ModelOptions) {
   return loadModel({ diffusionModel: await largeShaped("f16"), taesd: await taesd3(), threads: 1, ...encoders });
 }
 
@@ -54,4 +54,21 @@ test("prompt weights, several chunks and any characters", async () => {
   }
   await assert.rejects(model.generate({ ...quick, prompt: "(cat:...)" }), { code: "ERR_INVALID_OPTION" });
   assert.equal(await drawHash(model, { prompt: "a (red) circle" }), plain);
+});
+
+test("each CLIP is computed once for a chunk, and the same one for the same prompt not at all", async () => {
+  let computed = 0;
+  const onLog: ModelOptions["onLog"] = ({ text }) => {
+    if (text.includes("clip compute buffer size")) computed++;
+  };
+  await using model = await load({ clipL: await clipL(), clipG: await clipG(), onLog });
+  for (const [prompt, expected] of [
+    ["a red circle", 2],
+    ["red BREAK blue", 4],
+    ["a red circle", 0],
+  ] as const) {
+    computed = 0;
+    await drawHash(model, { prompt, steps: 1 });
+    assert.equal(computed, expected, prompt);
+  }
 });

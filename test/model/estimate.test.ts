@@ -51,11 +51,11 @@ test("computations take what the engine allocates for them, to the byte", async 
   const sizes = new Map<string, string>();
   const onLog: ModelOptions["onLog"] = ({ text }) => {
     const [, runner = "", size = ""] = /(\w+) compute buffer size: ([\d.]+) MB/.exec(text) ?? [];
-    if (runner) sizes.set(runner, size);
+    if (Number(size) > Number(sizes.get(runner) ?? 0)) sizes.set(runner, size); // a CLIP's first chunk takes more than the others
   };
   const diffusionModel = await mediumShaped();
   const files = { diffusionModel, clipL: await clipL(), t5xxl: await t5Small(), vae: await vae() };
-  await using model = await loadSmall({ ...files, taesd: undefined, onLog });
+  await using model = await loadSmall({ ...files, taesd: undefined, promptCache: 0, onLog });
   const seen = (estimate: Awaited<ReturnType<typeof estimateMemory>>, name: string) => {
     return ((estimate.parts[name]?.compute ?? 0) / 2 ** 20).toFixed(2);
   };
@@ -65,6 +65,7 @@ test("computations take what the engine allocates for them, to the byte", async 
     { width: 64, height: 64, hires: { scale: 1.5, steps: 1 } },
   ];
   for (const picture of pictures) {
+    sizes.clear();
     await drawHash(model, { ...picture, steps: 1, prompt: "a red circle ".repeat(40) });
     const { chunks } = await model.countTokens("a red circle ".repeat(40));
     assert.ok(chunks > 1);

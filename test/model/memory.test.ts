@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { copyFile, mkdtemp, rm, stat, truncate } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
 import { loadModel, type Model, type ModelOptions } from "../../lib/index.js";
-import { checkpoint, clipG, largeShaped, taesd3 } from "../helpers/checkpoints.js";
+import { checkpoint, clipG, largeShaped, mediumShaped, taesd3 } from "../helpers/checkpoints.js";
 import { readHeader } from "../helpers/header.js";
 import { mmdit } from "../helpers/layouts.js";
 import { collect, drawHash, loadSmall, quick } from "../helpers/runs.js";
@@ -109,4 +110,23 @@ test("streaming without what it needs is refused", async () => {
   }
   await assert.rejects(load({ offload: { params: "gpu" as never } }), { code: "ERR_INVALID_OPTION", path: "offload.params" });
   await assert.rejects(load({ offload: { maxVram: 0 } }), { code: "ERR_INVALID_OPTION", path: "offload.maxVram" });
+});
+
+test("the table of positions takes what it takes in the file", async () => {
+  const diffusionModel = await mediumShaped("f16"); // the table is most of it
+  const { size } = await stat(diffusionModel);
+  await using model = await loadSmall({ diffusionModel });
+  const { bytes = 0 } = model.info.parts.diffusion ?? {};
+  assert.ok(bytes < size * 1.2, `${bytes} bytes of a file of ${size}`);
+});
+
+const thp = "/sys/kernel/mm/transparent_hugepage/enabled";
+const hugePages = process.platform === "linux" && !/\[never\]/.test(readFileSync(thp, "utf8"));
+
+test("weights are in huge pages", { skip: !hugePages && "the system has none" }, async () => {
+  const kilobytes = () => Number(/AnonHugePages:\s+(\d+)/.exec(readFileSync("/proc/self/smaps_rollup", "utf8"))?.[1]);
+  const before = kilobytes();
+  await using model = await load();
+  const part = ((kilobytes() - before) * 1024) / model.memory().weights;
+  assert.ok(part > 0.5, `${(part * 100).toFixed(0)} % of the weights`);
 });

@@ -3,9 +3,9 @@
 
 namespace sdcpp::engine {
 
-// The graph of one CLIP for one chunk of 77 tokens, of which SD3 takes two things: the hidden states of the layer that is `clip_skip`th from
-// the end, and the pooled vector, which is the last layer's at the position of the end token. The result has the shape [width, 78]: the
-// states, then the vector. The engine has a graph for each, which repeats all the layers that both need.
+// The graph of one CLIP for one chunk of 77 tokens, of which SD3 takes two things: the hidden states of the layer that is `clip_skip`th
+// from the end, and the pooled vector, which is the last layer's at the position of the end token. The result has the shape [width, 78]:
+// the states, then the vector. The engine has a graph for each, which repeats all the layers that both need.
 ggml_cgraph* build_clip_graph(CLIPTextModelRunner& runner, const sd::Tensor<int32_t>& ids, size_t end, int clip_skip);
 
 struct ClipOutput {

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { link, mkdir, mkdtemp, rm, stat, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, it } from "node:test";
 import { convert, loadModel, type ModelOptions, readParameters, SdcppError } from "../../lib/index.js";
@@ -26,7 +25,8 @@ describe("files", () => {
     execFileSync("mkfifo", [pipe]);
     await writeFile(path.join(folder, "text.gguf"), "no model");
     await symlink(path.join(folder, "circle"), path.join(folder, "circle"));
-    none = [tmpdir(), pipe, "/dev/zero", "/dev/null", "/proc/self/mem", path.join(folder, "circle"), path.join(folder, "text.gguf"), "absent", "", "a\0b", "x".repeat(5000), "x".repeat(40_000), "\ud800", "\n"]; // biome-ignore format: short
+    await mkdir(path.join(folder, "empty"));
+    none = [path.join(folder, "empty"), pipe, "/dev/zero", "/dev/null", "/proc/self/mem", path.join(folder, "circle"), path.join(folder, "text.gguf"), "absent", "", "a\0b", "x".repeat(5000), "x".repeat(40_000), "\ud800", "\n"]; // biome-ignore format: short
   });
   after(() => rm(folder, { recursive: true, force: true }));
 

@@ -20,12 +20,13 @@ const { values: args } = parseArgs({
     types: { type: "string", default: "f16,q8_0,q4_0,q4_k" },
     sides: { type: "string", default: "256,512" },
     threads: { type: "string", default: "2" },
-    pairs: { type: "string", default: "4" },
-    steps: { type: "string", default: "4" },
+    pairs: { type: "string", default: "3" }, // at 256x256, and fewer of what takes longer
+    steps: { type: "string", default: "3" },
   },
 });
 const threads = Number(args.threads);
-const steps = Number(args.steps);
+const stepsAt = (side: number) => Math.max(2, Math.round((Number(args.steps) * 256) / side));
+const pairsAt = (side: number) => Math.max(2, Math.round((Number(args.pairs) * 256) / side));
 
 interface Timed {
   encode: number;
@@ -45,7 +46,7 @@ async function ours(files: Files, side: number): Promise<{ draw: Draw; end: () =
   const model = await loadModel({ ...files, threads });
   const draw = async (prompt: string) => {
     const marks: number[] = [];
-    const run = model.generate({ prompt, width: side, height: side, steps, cfgScale: 1, seed: 1 });
+    const run = model.generate({ prompt, width: side, height: side, steps: stepsAt(side), cfgScale: 1, seed: 1 });
     for await (const event of run) if (event.type === "progress" && event.phase === "sample") marks.push(performance.now() / 1000);
     const { timings } = await run;
     return { encode: timings.encode, steps: marks.slice(1).map((mark, i) => mark - (marks[i] as number)), total: timings.total };
@@ -54,7 +55,7 @@ async function ours(files: Files, side: number): Promise<{ draw: Draw; end: () =
 }
 
 async function theirs(python: string, files: Files, side: number): Promise<{ draw: Draw; end: () => Promise<void> }> {
-  const given = JSON.stringify({ ...files, threads, side, steps });
+  const given = JSON.stringify({ ...files, threads, side, steps: stepsAt(side) });
   const child: ChildProcessByStdio<Writable, Readable, null> = spawn(python, [path.join(__dirname, "peer.py"), given], {
     stdio: ["pipe", "pipe", "ignore"],
   });
@@ -82,7 +83,7 @@ async function compare(table: Table, type: TensorType, side: number): Promise<vo
   const them = args.python === undefined ? undefined : await theirs(args.python, files, side);
   const own: Timed[] = [];
   const other: Timed[] = [];
-  for (let i = 0; i <= Number(args.pairs); i++) {
+  for (let i = 0; i <= pairsAt(side); i++) {
     const prompt = `circle number ${i}`; // each its own, so that the texts are encoded
     const mine = await us.draw(prompt);
     const its = await them?.draw(prompt);

@@ -6,6 +6,7 @@ import { estimateMemory, type GenerateOptions, type ModelOptions } from "../lib/
 import { checkpoint, clipG, clipL, mediumShaped, t5Small, taesd3, vae } from "../test/helpers/checkpoints.js";
 import { mmdit } from "../test/helpers/layouts.js";
 import { estimateOptions, measurePeak } from "../test/helpers/peak.js";
+import { Table } from "./table.js";
 
 type Row = [model: string, options: ModelOptions, picture: Partial<GenerateOptions>];
 
@@ -51,7 +52,7 @@ function words(options: object): string {
 
 async function main(): Promise<void> {
   const columns = ["model", "options", "picture", "weights, MB", "largest computation, MB", "estimate, MB", "measured, MB", "difference"];
-  console.log(`| ${columns.join(" | ")} |\n|${" --- |".repeat(columns.length)}`);
+  const table = new Table("estimates", columns);
   const megabytes = (bytes: number) => Math.round(bytes / 1e6);
   for (const [name, model, { width, height, ...more }] of await rows()) {
     const trial = { model, picture: { width, height, ...more } };
@@ -65,7 +66,7 @@ async function main(): Promise<void> {
     const options = words({ ...model, preset: "/" });
     const picture = [`${width}x${height}`, words(more)].filter(Boolean).join(", ");
     const cells = [name, options && `\`${options}\``, picture, ...[weights, compute, peak, measured.peak].map(megabytes), difference];
-    console.log(`| ${cells.join(" | ")} |`);
+    table.row(cells, { weights, compute, peak, measured });
   }
 }
 

@@ -7,6 +7,7 @@ import { readFileSync } from "node:fs";
 import { loadModel, type ModelOptions } from "../lib/index.js";
 import { checkpoint, clipG, clipL, vae } from "../test/helpers/checkpoints.js";
 import { mmdit } from "../test/helpers/layouts.js";
+import { Table } from "./table.js";
 
 const rows: [string, ModelOptions][] = [
   ["(default)", {}],
@@ -82,7 +83,7 @@ async function main(): Promise<void> {
     "resident after, MB",
     "peak, MB",
   ];
-  console.log(`| ${columns.join(" | ")} |\n|${" --- |".repeat(columns.length)}`);
+  const table = new Table("memory", columns);
   for (const [row, [name]] of rows.entries()) {
     const m = await new Promise<Measured>((resolve, reject) => {
       const child = fork(__filename, [String(row)], { execArgv: ["--import", "tsx"] });
@@ -96,7 +97,7 @@ async function main(): Promise<void> {
       m.firstSeconds.toFixed(2),
       m.nextSeconds.toFixed(2),
     ];
-    console.log(`| ${[name, ...cells, megabytes(m.drawn), megabytes(m.peak)].join(" | ")} |`);
+    table.row([name, ...cells, megabytes(m.drawn), megabytes(m.peak)], m);
   }
 }
 

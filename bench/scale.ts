@@ -86,38 +86,36 @@ async function main(): Promise<void> {
     const series = await measure(sides, (side) => sampling(models[threads], { steps: 1, width: side, height: side }));
     const [a, b] = fit(series, tokens, (side) => tokens(side) ** 2);
     const expected = (side: number) => a * tokens(side) + b * tokens(side) ** 2;
-    rows(`one step, ${threads === 1 ? "1 thread" : "2 threads"}`, series, (side) => `${side}x${side}`, expected);
     const name = threads === 1 ? "1 thread" : "2 threads";
+    rows(`one step, ${name}`, series, (side) => `${side}x${side}`, expected);
     byThreads.measured.push(...points(series, name));
     byThreads.expected.push(...line(sides, expected, name));
   }
   await plot("scale-pixels", { x: "side of the picture, pixels", y: "seconds per step" }, byThreads.measured, byThreads.expected);
   await models[1].dispose();
 
-  const steps = await measure([1, 2, 4, 8, 12], (count) => sampling(two, { steps: count }));
-  const [perStep, once] = fit(
-    steps,
-    (count) => count,
-    () => 1,
-  );
-  const ofSteps = (count: number) => perStep * count + once;
-  rows("steps of a 256x256 picture", steps, String, ofSteps);
-  await plot("scale-steps", { x: "steps", y: "seconds of sampling" }, points(steps, "2 threads"), line(steps.x, ofSteps, "2 threads"));
-
-  const batch = await measure([1, 2, 3, 4], (batchCount) => sampling(two, { steps: 2, batchCount }));
-  const [perPicture, beforeAll] = fit(
-    batch,
-    (count) => count,
-    () => 1,
-  );
-  const ofBatch = (count: number) => perPicture * count + beforeAll;
-  rows("pictures of a batch, 2 steps each", batch, String, ofBatch);
-  await plot(
-    "scale-batch",
-    { x: "pictures of a batch", y: "seconds of sampling" },
-    points(batch, "2 threads"),
-    line(batch.x, ofBatch, "2 threads"),
-  );
+  /** What is expected to grow in proportion, after something that is done once. */
+  const proportional = async (
+    name: string,
+    what: string,
+    axis: string,
+    counts: number[],
+    options: (count: number) => Partial<GenerateOptions>,
+  ) => {
+    const series = await measure(counts, (count) => sampling(two, options(count)));
+    const [each, once] = fit(
+      series,
+      (count) => count,
+      () => 1,
+    );
+    const expected = (count: number) => each * count + once;
+    rows(what, series, String, expected);
+    const lines = line(counts, expected, "2 threads");
+    await plot(`scale-${name}`, { x: axis, y: "seconds of sampling" }, points(series, "2 threads"), lines);
+  };
+  await proportional("steps", "steps of a 256x256 picture", "steps", [1, 2, 4, 8, 12], (steps) => ({ steps }));
+  const batches = (batchCount: number) => ({ steps: 2, batchCount });
+  await proportional("batch", "pictures of a batch, 2 steps each", "pictures of a batch", [1, 2, 3, 4], batches);
 
   const clock = async (work: () => Promise<unknown>) => {
     const start = performance.now();

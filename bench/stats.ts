@@ -10,7 +10,9 @@ export interface Summary {
 export function summarize(values: number[]): Summary {
   const sorted = [...values].sort((a, b) => a - b);
   const at = (part: number) => sorted[Math.min(sorted.length - 1, Math.max(0, Math.ceil(part * sorted.length) - 1))] ?? Number.NaN;
-  return { median: at(0.5), min: at(0), max: at(1), p95: at(0.95), count: sorted.length };
+  const half = sorted.length / 2;
+  const median = ((sorted[Math.ceil(half) - 1] ?? Number.NaN) + (sorted[Math.floor(half)] ?? Number.NaN)) / 2;
+  return { median, min: at(0), max: at(1), p95: at(0.95), count: sorted.length };
 }
 
 /** "12.3 (11.0 to 15.1)" */

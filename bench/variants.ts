@@ -9,6 +9,7 @@ import { parseArgs, promisify } from "node:util";
 import { clipL, taesd3, wide } from "../test/helpers/checkpoints.js";
 import type { TensorType } from "../test/helpers/weights.js";
 import { show, summarize } from "./stats.js";
+import { Table } from "./table.js";
 
 const { values: args } = parseArgs({
   options: {
@@ -39,7 +40,7 @@ async function seconds(folder: string | undefined, options: object): Promise<num
 
 async function main(): Promise<void> {
   const files = { clipL: await clipL(), taesd: await taesd3() };
-  console.log("| weights | a, s per step | b, s per step | b / a |\n| --- | --- | --- | --- |");
+  const table = new Table("variants", ["weights", "a, s per step", "b, s per step", "b / a"]);
   for (const type of args.types.split(",") as TensorType[]) {
     const diffusionModel = await wide(type);
     const a: number[] = [];
@@ -49,7 +50,7 @@ async function main(): Promise<void> {
       b.push(await seconds(args.with ? args.a : args.b, { ...files, diffusionModel, ...JSON.parse(args.with ?? "{}") }));
     }
     const ratio = summarize(b.map((value, i) => value / (a[i] as number)));
-    console.log(`| ${type} | ${show(summarize(a), 3)} | ${show(summarize(b), 3)} | ${show(ratio, 3)} |`);
+    table.row([type, show(summarize(a), 3), show(summarize(b), 3), show(ratio, 3)], { type, a, b });
   }
 }
 

@@ -1,6 +1,6 @@
 /*
  * Asks the system for huge pages (2 MB instead of 4 KB) where ggml gets memory for weights and computations: a model of gigabytes is loaded
- * with a page fault for each page, and a product walks through thousands of them. Included before ggml.c (CMakeLists.txt);
+ * with a page fault for each page. Included before ggml.c (CMakeLists.txt);
  * engine/patches/09-huge-pages.patch calls it. Linux: elsewhere nothing is asked, and where huge pages are switched off nothing changes.
  */
 #if defined(__linux__)

@@ -8,7 +8,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { parseArgs, promisify } from "node:util";
-import { packageRoot } from "../lib/binding.js";
+import { packageRoot } from "../lib/engine/binding.js";
 import { listDevices, loadModel } from "../lib/index.js";
 import { clipL, taesd3 } from "../test/helpers/checkpoints.js";
 import { writeGguf } from "../test/helpers/gguf.js";

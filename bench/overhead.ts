@@ -2,7 +2,7 @@ import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
 import path from "node:path";
 import type { Readable, Writable } from "node:stream";
-import { packageRoot } from "../lib/binding.js";
+import { packageRoot } from "../lib/engine/binding.js";
 import type { Model } from "../lib/index.js";
 import { type Summary, summarize } from "./stats.js";
 

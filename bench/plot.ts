@@ -1,6 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import path from "node:path";
-import { packageRoot } from "../lib/binding.js";
+import { packageRoot } from "../lib/engine/binding.js";
 
 export interface Point {
   x: number;

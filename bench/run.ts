@@ -8,7 +8,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
-import { native } from "../lib/binding.js";
+import { native } from "../lib/engine/binding.js";
 import { resultsFolder } from "./table.js";
 
 const benches = {

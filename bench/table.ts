@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { packageRoot } from "../lib/binding.js";
+import { packageRoot } from "../lib/engine/binding.js";
 
 export const resultsFolder = path.join(packageRoot, "bench", "results");
 

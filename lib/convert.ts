@@ -1,14 +1,14 @@
 import { randomBytes } from "node:crypto";
 import { open, realpath, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
-import { native } from "./binding.js";
 import { readCheckpoint } from "./checkpoint/checkpoint.js";
 import { assemble, labelled } from "./checkpoint/components.js";
 import { checkLoadable, checkLocal, checkWhole } from "./checkpoint/refusals.js";
+import { native } from "./engine/binding.js";
 import { callSite, fromNative, InvalidOptionError, isCancelled, ModelFileError } from "./errors.js";
-import { progressEvent } from "./generation.js";
-import { checkConvertOptions } from "./options.js";
-import type { ConvertOptions, ConvertResult } from "./types.js";
+import { checkConvertOptions } from "./options/index.js";
+import { progressEvent } from "./run/generation.js";
+import type { ConvertOptions, ConvertResult } from "./types/index.js";
 
 /**
  * Writes a GGUF file with the weights of another file, quantized or in another float type. Tensor names stay, so the result loads by the

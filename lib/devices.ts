@@ -1,9 +1,9 @@
-import { approve } from "./backends/choice.js";
-import { loadModule } from "./backends/modules.js";
-import { deviceId } from "./backends/names.js";
-import { native } from "./binding.js";
+import { approve } from "./engine/backends/choice.js";
+import { loadModule } from "./engine/backends/modules.js";
+import { deviceId } from "./engine/backends/names.js";
+import { native } from "./engine/binding.js";
 import { callSite, fromNative } from "./errors.js";
-import type { Device } from "./types.js";
+import type { Device } from "./types/index.js";
 
 /**
  * The devices that this build can compute on. GPU backends that come as libraries are tried first, in a process of their own; one that is broken

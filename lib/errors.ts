@@ -1,4 +1,4 @@
-import type { NativeError } from "./binding.js";
+import type { NativeError } from "./engine/binding.js";
 
 /** Stable codes of the package's errors. */
 export type ErrorCode =

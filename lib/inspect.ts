@@ -1,5 +1,5 @@
 import { stat } from "node:fs/promises";
-import { checkOptions } from "./check.js";
+import { families } from "./catalog/families.js";
 import type { Assembly } from "./checkpoint/assembler.js";
 import { type Checkpoint, readCheckpoint } from "./checkpoint/checkpoint.js";
 import { sha256 } from "./checkpoint/checksum.js";
@@ -9,9 +9,9 @@ import { checkpointsIn, isFolder } from "./checkpoint/folder.js";
 import { isUrl } from "./checkpoint/location.js";
 import { checkLoadable } from "./checkpoint/refusals.js";
 import { InvalidOptionError, SdcppError } from "./errors.js";
-import { families } from "./families.js";
-import { checkSources, inspectOptions } from "./options.js";
-import type { FileInspection, InspectOptions, InspectProgress, ModelInspection } from "./types.js";
+import { checkOptions } from "./options/check.js";
+import { checkSources, inspectOptions } from "./options/index.js";
+import type { FileInspection, InspectOptions, InspectProgress, ModelInspection } from "./types/index.js";
 
 /**
  * Tells what files are, alone and together as a model: family, parts, types, license, and what is missing. Reads their headers only, a few

@@ -1,15 +1,13 @@
-import { deviceId } from "./backends/names.js";
-import type { EngineModel, NativeEvent, NativeImages, NativeJob, NativeModelInfo, NativeTimings } from "./binding.js";
+import { families, familyDefaults, familyOf, mainFile, maxSide, modelName } from "./catalog/families.js";
+import { type ChosenModel, chooseFiles, loadParams } from "./checkpoint/chosen.js";
 import { checkExtra, extrasOf } from "./checkpoint/extras.js";
 import { fingerprints } from "./checkpoint/fingerprint.js";
+import { deviceId } from "./engine/backends/names.js";
+import type { EngineModel, NativeEvent, NativeImages, NativeJob, NativeModelInfo, NativeTimings } from "./engine/binding.js";
+import { isolated } from "./engine/isolation/isolated.js";
 import { callSite, DisposedError, fromNative, isCancelled, QueueFullError, SdcppError, withSite } from "./errors.js";
-import { families, familyDefaults, familyOf, mainFile, maxSide, modelName } from "./families.js";
-import { Generation, progressEvent } from "./generation.js";
-import { readImages } from "./inputs.js";
-import { isolated } from "./isolation/isolated.js";
 import { availableMemory } from "./memory/available.js";
 import { guarded } from "./memory/guarded.js";
-import { type ChosenModel, chooseFiles, loadParams } from "./model-files.js";
 import {
   type CheckedModelOptions,
   checkCountTokens,
@@ -17,10 +15,12 @@ import {
   checkModelOptions,
   nativeParams,
   previewModesOf,
-} from "./options.js";
-import { type ModelText, writeParameters } from "./parameters.js";
-import type { CountTokensOptions, GenerateOptions, ModelInfo, ModelOptions, TokenCounts } from "./types.js";
-import { unwatch, watch } from "./undisposed.js";
+} from "./options/index.js";
+import { readImages } from "./picture/inputs.js";
+import { type ModelText, writeParameters } from "./picture/parameters.js";
+import { Generation, progressEvent } from "./run/generation.js";
+import { unwatch, watch } from "./run/undisposed.js";
+import type { CountTokensOptions, GenerateOptions, ModelInfo, ModelOptions, TokenCounts } from "./types/index.js";
 
 /** Bytes. */
 export interface ModelMemory {

@@ -1,10 +1,10 @@
 import sharp from "sharp";
 import { InvalidOptionError } from "./errors.js";
-import { Image } from "./image.js";
 import type { Model } from "./model.js";
-import { generateOptions } from "./options.js";
-import { type ImageParameters, parseParameters, readParameters } from "./parameters.js";
-import type { GenerateOptions } from "./types.js";
+import { generateOptions } from "./options/index.js";
+import { Image } from "./picture/image.js";
+import { type ImageParameters, parseParameters, readParameters } from "./picture/parameters.js";
+import type { GenerateOptions } from "./types/index.js";
 
 /** A field of the parameters text that is not what it was, for example `Model fingerprints` or `Engine`. */
 export interface FieldChange {

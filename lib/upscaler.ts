@@ -1,17 +1,17 @@
 import sharp from "sharp";
-import { deviceId } from "./backends/names.js";
-import type { NativeEvent, NativeJob, NativeUpscaler } from "./binding.js";
-import { checkOptions, checkValue } from "./check.js";
 import { checkExtra } from "./checkpoint/extras.js";
+import { deviceId } from "./engine/backends/names.js";
+import type { NativeEvent, NativeJob, NativeUpscaler } from "./engine/binding.js";
+import { isolated } from "./engine/isolation/isolated.js";
 import { callSite, DisposedError, fromNative, InvalidOptionError, isCancelled } from "./errors.js";
-import { progressEvent } from "./generation.js";
-import { Image } from "./image.js";
-import { type Picture, readPicture } from "./inputs.js";
-import { isolated } from "./isolation/isolated.js";
 import { guarded } from "./memory/guarded.js";
-import { backendSpec, imageOption, upscaleOptions, upscalerOptions } from "./options.js";
-import type { ImageInput, LogEvent, ProgressEvent } from "./types.js";
-import { unwatch, watch } from "./undisposed.js";
+import { checkOptions, checkValue } from "./options/check.js";
+import { backendSpec, imageOption, upscaleOptions, upscalerOptions } from "./options/index.js";
+import { Image } from "./picture/image.js";
+import { type Picture, readPicture } from "./picture/inputs.js";
+import { progressEvent } from "./run/generation.js";
+import { unwatch, watch } from "./run/undisposed.js";
+import type { ImageInput, LogEvent, ProgressEvent } from "./types/index.js";
 
 export interface UpscalerOptions {
   /** File of an ESRGAN network (RRDBNet with 3 channels, such as RealESRGAN_x4plus): GGUF, safetensors or .pth. */

@@ -1,5 +1,5 @@
 import path from "node:path";
-import type { Family, ModelFiles } from "../types.js";
+import type { Family, ModelFiles } from "../types/index.js";
 import builtIn from "./catalog.json";
 import type { LicenseId } from "./license.js";
 

@@ -4,7 +4,7 @@ import { mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { pipeline } from "node:stream/promises";
 import { createBrotliDecompress } from "node:zlib";
-import { packageRoot } from "../binding.js";
+import { packageRoot } from "../engine/binding.js";
 import { ModelFileError } from "../errors.js";
 import { cacheHome } from "./home.js";
 

@@ -1,6 +1,6 @@
-import { familyDefaults } from "../families.js";
-import type { Family, ModelDefaults, ModelFiles } from "../types.js";
+import type { Family, ModelDefaults, ModelFiles } from "../types/index.js";
 import { aliasesOf, type CatalogModel, catalogModels, modelFiles } from "./catalog.js";
+import { familyDefaults } from "./families.js";
 import { licenses } from "./license.js";
 import { type FileState, storedFile } from "./store.js";
 

@@ -1,7 +1,7 @@
 import path from "node:path";
 import { MissingComponentError } from "../errors.js";
 import { formatBytes } from "../size.js";
-import type { Family, ModelFiles } from "../types.js";
+import type { Family, ModelFiles } from "../types/index.js";
 import { type CatalogModel, catalogNames, findModel } from "./catalog.js";
 import { demoFiles } from "./demo.js";
 import { listFiles } from "./models.js";

@@ -1,5 +1,5 @@
 import { InvalidOptionError } from "../errors.js";
-import type { MissingPart, ModelFiles, PartName } from "../types.js";
+import type { MissingPart, ModelFiles, PartName } from "../types/index.js";
 import { type Checkpoint, optionOf, whatIs } from "./checkpoint.js";
 import type { Part } from "./parts.js";
 import { article, foreign, misplaced, partTitle, twice } from "./refusals.js";

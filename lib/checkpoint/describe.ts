@@ -1,5 +1,5 @@
-import { families, maxSide } from "../families.js";
-import type { FileInspection, InspectedPart, Layout, PartName } from "../types.js";
+import { families, maxSide } from "../catalog/families.js";
+import type { FileInspection, InspectedPart, Layout, PartName } from "../types/index.js";
 import { type Checkpoint, optionOf, whatIs } from "./checkpoint.js";
 import { findFault } from "./faults.js";
 import { elementsOf, type TensorInfo } from "./tensors.js";

@@ -1,5 +1,5 @@
 import { ModelFileError } from "../errors.js";
-import type { GenerationParameters } from "../types.js";
+import type { GenerationParameters } from "../types/index.js";
 import { type Checkpoint, readCheckpoint, whatIs } from "./checkpoint.js";
 import { labelled } from "./components.js";
 import type { Kind } from "./kinds.js";

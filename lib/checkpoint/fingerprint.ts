@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { open } from "node:fs/promises";
-import type { ModelFiles } from "../types.js";
+import type { ModelFiles } from "../types/index.js";
 
 const headBytes = 65_536;
 const sampleBytes = 4096;

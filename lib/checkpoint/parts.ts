@@ -1,4 +1,4 @@
-import type { PartName } from "../types.js";
+import type { PartName } from "../types/index.js";
 import type { TensorInfo } from "./tensors.js";
 
 /** Whose names the tensors have. The engine translates those of diffusers' VAE and llama.cpp's T5; diffusers' transformer it refuses. */

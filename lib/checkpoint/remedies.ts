@@ -1,6 +1,6 @@
 import { publishedParts } from "../catalog/catalog.js";
 import { formatBytes } from "../size.js";
-import type { PartName } from "../types.js";
+import type { PartName } from "../types/index.js";
 
 /** Where a part that is missing can be had. */
 export interface Remedy {

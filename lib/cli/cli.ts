@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 import yargs from "yargs";
 import { hideBin } from "yargs/helpers";
-import { suggestion } from "../check.js";
 import { InvalidOptionError, SdcppError } from "../errors.js";
-import { estimatePictureOptions, generateOptions, modelOptions, upscaleOptions, upscalerOptions } from "../options.js";
+import { suggestion } from "../options/check.js";
+import { estimatePictureOptions, generateOptions, modelOptions, upscaleOptions, upscalerOptions } from "../options/index.js";
 import { convert } from "./commands/convert.js";
 import { devices } from "./commands/devices.js";
 import { estimate } from "./commands/estimate.js";

@@ -1,5 +1,5 @@
 import type { Options } from "yargs";
-import { expectation, type Option, type OptionTable } from "../check.js";
+import { expectation, type Option, type OptionTable } from "../options/check.js";
 
 /** One flag of the command line: an option, or a member of one ("skipLayerGuidance.scale" is `--skip-layer-guidance-scale`). */
 export interface Flag {

@@ -1,5 +1,5 @@
 import { presetNames } from "../catalog/presets.js";
-import type { ModelOptions } from "../types.js";
+import type { ModelOptions } from "../types/index.js";
 
 export const modelDescription = "All-in-one file, folder with the files, or a model by name as `sdcpp models` lists them";
 

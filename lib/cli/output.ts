@@ -1,7 +1,7 @@
 import { existsSync, statSync } from "node:fs";
 import path from "node:path";
 import { InvalidOptionError } from "../errors.js";
-import { formatOf } from "../image.js";
+import { formatOf } from "../picture/image.js";
 
 /** Where the pictures of one run go. */
 export interface Output {

@@ -1,5 +1,5 @@
 import { Presets, SingleBar } from "cli-progress";
-import type { ProgressEvent } from "../types.js";
+import type { ProgressEvent } from "../types/index.js";
 
 /** Shows how a load or a run gets on. */
 export interface Progress {

@@ -1,11 +1,11 @@
-import { place } from "../backends/choice.js";
-import { deviceId } from "../backends/names.js";
-import type { NativeFootprintInfo } from "../binding.js";
+import { familyDefaults, familyOf, maxSide } from "../catalog/families.js";
+import { chooseFiles, loadParams } from "../checkpoint/chosen.js";
+import { place } from "../engine/backends/choice.js";
+import { deviceId } from "../engine/backends/names.js";
+import type { NativeFootprintInfo } from "../engine/binding.js";
 import { callSite, fromNative } from "../errors.js";
-import { familyDefaults, familyOf, maxSide } from "../families.js";
-import { chooseFiles, loadParams } from "../model-files.js";
-import { type CheckedEstimateOptions, checkEstimateOptions, checkGenerateOptions, nativeParams, previewModesOf } from "../options.js";
-import type { Family, GenerateOptions, ModelFiles, ModelOptions } from "../types.js";
+import { type CheckedEstimateOptions, checkEstimateOptions, checkGenerateOptions, nativeParams, previewModesOf } from "../options/index.js";
+import type { Family, GenerateOptions, ModelFiles, ModelOptions } from "../types/index.js";
 import { type DeviceFree, type Footprint, openFootprint, type Picture, sizeOf } from "./footprint.js";
 import { engineBytes, pictureBytes, workOf } from "./need.js";
 import { shortageOf } from "./shortage.js";

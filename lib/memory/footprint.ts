@@ -5,7 +5,7 @@ import {
   type NativeMeasured,
   type NativeModelParams,
   native,
-} from "../binding.js";
+} from "../engine/binding.js";
 import { isCancelled } from "../errors.js";
 import { availableMemory } from "./available.js";
 import { type DeviceNeed, host, needOf, type PictureSize } from "./need.js";

@@ -1,5 +1,5 @@
-import { type Approved, place } from "../backends/choice.js";
-import { deviceId } from "../backends/names.js";
+import { type Approved, place } from "../engine/backends/choice.js";
+import { deviceId } from "../engine/backends/names.js";
 import {
   type EngineBinding,
   type EngineModel,
@@ -11,9 +11,9 @@ import {
   type NativeUpscaler,
   type NativeUpscalerParams,
   native,
-} from "../binding.js";
+} from "../engine/binding.js";
+import { cancelable, run } from "../engine/jobs.js";
 import { InsufficientMemoryError, isCancelled } from "../errors.js";
-import { cancelable, run } from "../jobs.js";
 import { type Footprint, openFootprint, smallest } from "./footprint.js";
 import { checkRun, insufficient, saving, shortageOf } from "./shortage.js";
 import { suggest } from "./suggestions.js";

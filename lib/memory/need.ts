@@ -1,4 +1,4 @@
-import type { NativeComputation, NativeFootprintInfo, NativeMeasured, NativePartFootprint } from "../binding.js";
+import type { NativeComputation, NativeFootprintInfo, NativeMeasured, NativePartFootprint } from "../engine/binding.js";
 
 /**
  * Main memory that a model takes beside weights and computation, bytes: the vocabularies of the tokenizers (60 MB), the addon's code, the lists

@@ -1,4 +1,4 @@
-import { deviceId } from "../backends/names.js";
+import { deviceId } from "../engine/backends/names.js";
 import { InsufficientMemoryError } from "../errors.js";
 import { formatBytes } from "../size.js";
 import type { DeviceFree, Footprint, Picture } from "./footprint.js";

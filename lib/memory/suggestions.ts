@@ -1,4 +1,4 @@
-import type { NativeModelParams } from "../binding.js";
+import type { NativeModelParams } from "../engine/binding.js";
 import type { EstimateOptions } from "./estimate.js";
 import { openFootprint, type Picture } from "./footprint.js";
 import { host } from "./need.js";

@@ -1,5 +1,5 @@
-import { checkOptions } from "../check.js";
 import type { EstimateOptions } from "../memory/estimate.js";
+import { checkOptions } from "./check.js";
 import { type CheckedModelOptions, checkModelOptions } from "./model.js";
 import { estimateModelOptions, estimatePictureOptions } from "./tables.js";
 

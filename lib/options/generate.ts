@@ -1,8 +1,5 @@
 import { randomInt } from "node:crypto";
-import { checkOptions, checkValue, maxSeed, type OptionTable } from "../check.js";
 import { InvalidOptionError } from "../errors.js";
-import { takeTags } from "../loras.js";
-import { scheduleSteps } from "../samplers.js";
 import type {
   GenerateOptions,
   GenerationParameters,
@@ -16,7 +13,10 @@ import type {
   SkipLayerGuidance,
   StepCache,
   VaeTiling,
-} from "../types.js";
+} from "../types/index.js";
+import { checkOptions, checkValue, maxSeed, type OptionTable } from "./check.js";
+import { takeTags } from "./loras.js";
+import { scheduleSteps } from "./samplers.js";
 
 import { countOptions, generateOptions, previewModes, promptOption, side } from "./tables.js";
 

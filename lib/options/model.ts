@@ -1,8 +1,8 @@
-import { engineNames } from "../backends/names.js";
-import type { NativeModelParams } from "../binding.js";
-import { checkOptions, checkValue } from "../check.js";
+import { engineNames } from "../engine/backends/names.js";
+import type { NativeModelParams } from "../engine/binding.js";
 import { InvalidOptionError } from "../errors.js";
-import type { ConvertOptions, Family, LogEvent, ModelFiles, Module, Offload, ProgressEvent } from "../types.js";
+import type { ConvertOptions, Family, LogEvent, ModelFiles, Module, Offload, ProgressEvent } from "../types/index.js";
+import { checkOptions, checkValue } from "./check.js";
 
 import { convertOptions, convertTypes, fileOptions, inspectSource, modelOptions } from "./tables.js";
 

@@ -1,5 +1,5 @@
-import type { NativeGenerateParams, NativeImages } from "../binding.js";
-import type { GenerationParameters, Preview } from "../types.js";
+import type { NativeGenerateParams, NativeImages } from "../engine/binding.js";
+import type { GenerationParameters, Preview } from "../types/index.js";
 
 /** The parameters as native code takes them: the members have the same names. */
 export function nativeParams(parameters: GenerationParameters, images?: NativeImages, preview?: Required<Preview>): NativeGenerateParams {

@@ -1,9 +1,9 @@
+import { families } from "../catalog/families.js";
 import { presetNames } from "../catalog/presets.js";
-import type { Option, OptionTable } from "../check.js";
-import { families } from "../families.js";
-import { loraOfText } from "../loras.js";
-import { refusedSamplers, refusedSchedulers, samplers, schedulers } from "../samplers.js";
-import type { Fit, PreviewMode } from "../types.js";
+import type { Fit, PreviewMode } from "../types/index.js";
+import type { Option, OptionTable } from "./check.js";
+import { loraOfText } from "./loras.js";
+import { refusedSamplers, refusedSchedulers, samplers, schedulers } from "./samplers.js";
 
 export { samplers, schedulers };
 export const weightTypes = "f32 f16 bf16 q4_0 q4_1 q5_0 q5_1 q8_0 q2_k q3_k q4_k q5_k q6_k".split(" ");

@@ -3,7 +3,7 @@ import { constants, copyFile, cp, link, mkdir, readdir, rename } from "node:fs/p
 import path from "node:path";
 import { promisify } from "node:util";
 import { createPackageWithOptions } from "@electron/asar";
-import { packageRoot } from "../../lib/binding.js";
+import { packageRoot } from "../../lib/engine/binding.js";
 
 const run = promisify(execFile);
 const platform = `${process.platform}-${process.arch}`;

@@ -2,7 +2,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { _electron, type ElectronApplication, type Page } from "playwright-core";
 import sharp from "sharp";
-import { packageRoot } from "../../lib/binding.js";
+import { packageRoot } from "../../lib/engine/binding.js";
 import type { Pixels } from "../helpers/pixels.js";
 
 /** Progress, or the size of a preview. */

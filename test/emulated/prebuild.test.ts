@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
-import { packageRoot } from "../../lib/binding.js";
+import { packageRoot } from "../../lib/engine/binding.js";
 import { type Device, type Image, loadModel, readParameters } from "../../lib/index.js";
 import { pack } from "../helpers/packed.js";
 import { meanDifference } from "../helpers/pixels.js";

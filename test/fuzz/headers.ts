@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { classify } from "../../lib/checkpoint/checkpoint.js";
 import { describe } from "../../lib/checkpoint/describe.js";
-import { readSource } from "../../lib/checkpoint/header.js";
+import { readSource } from "../../lib/checkpoint/reader.js";
 import { mostTensors, type TensorInfo } from "../../lib/checkpoint/tensors.js";
 import { ModelFileError } from "../../lib/errors.js";
 import { MemorySource } from "../helpers/memory-source.js";

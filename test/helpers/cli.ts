@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import path from "node:path";
-import { packageRoot } from "../../lib/binding.js";
+import { packageRoot } from "../../lib/engine/binding.js";
 
 /** The compiled command, as npm installs it. */
 export const cli = path.join(packageRoot, "dist", "cli", "cli.js");

@@ -4,7 +4,7 @@ import { link, mkdir, mkdtemp, rm, stat, symlink, writeFile } from "node:fs/prom
 import path from "node:path";
 import { after, before, describe, it } from "node:test";
 import { convert, loadModel, type ModelOptions, readParameters, SdcppError } from "../../lib/index.js";
-import { fileOptions } from "../../lib/options.js";
+import { fileOptions } from "../../lib/options/index.js";
 import { clipL, largeShaped, modelFolder, taesd3 } from "../helpers/checkpoints.js";
 import { limit, outcome, survivor } from "../helpers/hostile.js";
 import { drawHash, loadSmall } from "../helpers/runs.js";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { OptionTable } from "../../lib/check.js";
 import { loadModel, SdcppError } from "../../lib/index.js";
-import { generateOptions, modelOptions } from "../../lib/options.js";
+import type { OptionTable } from "../../lib/options/check.js";
+import { generateOptions, modelOptions } from "../../lib/options/index.js";
 import { limit, outcome, survivor } from "../helpers/hostile.js";
 
 const odd = [

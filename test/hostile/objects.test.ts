@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { convert, InvalidOptionError, loadModel, loadUpscaler, reproduce, upscale } from "../../lib/index.js";
-import { checkGenerateOptions, checkModelOptions } from "../../lib/options.js";
+import { checkGenerateOptions, checkModelOptions } from "../../lib/options/index.js";
 import { limit, outcome, survivor } from "../helpers/hostile.js";
 import { quick } from "../helpers/runs.js";
 

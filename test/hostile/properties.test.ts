@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import type { Option, OptionTable } from "../../lib/check.js";
 import { loadModel, type ModelOptions, SdcppError } from "../../lib/index.js";
-import { fileOptions, generateOptions, modelOptions } from "../../lib/options.js";
+import type { Option, OptionTable } from "../../lib/options/check.js";
+import { fileOptions, generateOptions, modelOptions } from "../../lib/options/index.js";
 import { clipL, fileOf, largeShaped, taesd3, vae } from "../helpers/checkpoints.js";
 import { outcome, survivor } from "../helpers/hostile.js";
 

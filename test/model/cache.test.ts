@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { native } from "../../lib/binding.js";
 import { demoFiles } from "../../lib/catalog/demo.js";
+import { native } from "../../lib/engine/binding.js";
 import { type GenerateOptions, type Image, InvalidOptionError, loadModel, type Model } from "../../lib/index.js";
 import { center, contrast, edge, meanDifference, nearestColor, pictureHash } from "../helpers/pixels.js";
 

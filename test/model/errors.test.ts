@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { after, before, test } from "node:test";
-import { native } from "../../lib/binding.js";
+import { native } from "../../lib/engine/binding.js";
 import { DisposedError, InvalidOptionError, loadModel, type Model, type ModelOptions } from "../../lib/index.js";
 import { clipL, fileOf, largeShaped, overwritten, taesd3, truncated } from "../helpers/checkpoints.js";
 import { collect, drawHash, loadSmall, quick } from "../helpers/runs.js";

@@ -3,7 +3,7 @@ import { execFile } from "node:child_process";
 import path from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
-import { native } from "../../lib/binding.js";
+import { native } from "../../lib/engine/binding.js";
 import { estimateMemory, InsufficientMemoryError, type ModelOptions } from "../../lib/index.js";
 import { clipG, clipL, largeShaped, mediumShaped, t5Small, taesd3, vae } from "../helpers/checkpoints.js";
 import { estimateOptions, measurePeak, type Trial } from "../helpers/peak.js";

@@ -5,7 +5,7 @@ import { rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { after, before, test } from "node:test";
-import { packageRoot } from "../../lib/binding.js";
+import { packageRoot } from "../../lib/engine/binding.js";
 import { clipL, largeShaped, taesd3 } from "../helpers/checkpoints.js";
 import { alive, gone } from "../helpers/processes.js";
 

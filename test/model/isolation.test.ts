@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
+import { isolated } from "../../lib/engine/isolation/isolated.js";
 import { fromNative } from "../../lib/errors.js";
 import {
   DisposedError,
@@ -16,7 +17,6 @@ import {
   type ModelOptions,
   reproduce,
 } from "../../lib/index.js";
-import { isolated } from "../../lib/isolation/isolated.js";
 import { clipL, esrgan, fileOf, largeShaped, overwritten, taesd3 } from "../helpers/checkpoints.js";
 import { pictureHash } from "../helpers/pixels.js";
 import { alive, children, gone, latest, rejection } from "../helpers/processes.js";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import path from "node:path";
 import { describe, test } from "node:test";
-import { packageRoot } from "../../lib/binding.js";
+import { packageRoot } from "../../lib/engine/binding.js";
 import { InvalidOptionError } from "../../lib/index.js";
 import { loadSmall, quick } from "../helpers/runs.js";
 

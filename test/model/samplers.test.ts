@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { type GenerateOptions, type Image, loadModel, type Model } from "../../lib/index.js";
-import { refusedSamplers, refusedSchedulers, samplers, schedulers } from "../../lib/samplers.js";
+import { refusedSamplers, refusedSchedulers, samplers, schedulers } from "../../lib/options/samplers.js";
 import { center, edge, meanDifference, nearestColor } from "../helpers/pixels.js";
 import { drawHash, loadSmall } from "../helpers/runs.js";
 

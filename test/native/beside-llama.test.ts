@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import path from "node:path";
 import { before, describe, it } from "node:test";
-import { packageRoot } from "../../lib/binding.js";
+import { packageRoot } from "../../lib/engine/binding.js";
 import { checkpoint, clipL, largeShaped, taesd3 } from "../helpers/checkpoints.js";
 import { runChild } from "../helpers/child.js";
 import { drawHash, loadSmall } from "../helpers/runs.js";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import path from "node:path";
 import { test } from "node:test";
-import { packageRoot } from "../../lib/binding.js";
+import { packageRoot } from "../../lib/engine/binding.js";
 
 test("the addon exports its registration and nothing of the engine", { skip: process.platform !== "linux" && "nm -D is Linux's" }, () => {
   const file = path.join(packageRoot, "build", "Release", "node-sd-cpp.node");

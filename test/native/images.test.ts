@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { native } from "../../lib/binding.js";
+import { native } from "../../lib/engine/binding.js";
 import { clipL, largeShaped, taesd3 } from "../helpers/checkpoints.js";
 
 test("native code refuses pictures that do not fit the run, whatever JavaScript says", async () => {

@@ -3,7 +3,7 @@ import { cp, mkdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { after, before, describe, it } from "node:test";
 import load from "node-gyp-build";
-import { packageRoot } from "../../lib/binding.js";
+import { packageRoot } from "../../lib/engine/binding.js";
 import { clipL, esrgan, largeShaped, taesd3 } from "../helpers/checkpoints.js";
 import { type ChildOptions, type Ended, runChild } from "../helpers/child.js";
 import { drawHash, loadSmall } from "../helpers/runs.js";

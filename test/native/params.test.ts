@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type NativeField, native } from "../../lib/binding.js";
+import { type NativeField, native } from "../../lib/engine/binding.js";
 import {
   checkGenerateOptions,
   checkModelOptions,
@@ -13,8 +13,8 @@ import {
   schedulers,
   upscalerOptions,
   weightTypes,
-} from "../../lib/options.js";
-import { refusedSamplers, refusedSchedulers } from "../../lib/samplers.js";
+} from "../../lib/options/index.js";
+import { refusedSamplers, refusedSchedulers } from "../../lib/options/samplers.js";
 
 const defaults = { width: 128, height: 128, steps: 8, cfgScale: 1, sampler: "euler", scheduler: "discrete", flowShift: 3 };
 const values = (fields: NativeField[]) => Object.fromEntries(fields.map((field) => [field.name, field.value]));

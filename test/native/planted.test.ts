@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
-import { packageRoot } from "../../lib/binding.js";
+import { packageRoot } from "../../lib/engine/binding.js";
 
 const run = promisify(execFile);
 const names = ["libggml-cpu.so", "libggml-cpu-haswell.so", "libggml-cuda.so", "libggml-vulkan.so", "libggml-blas.so", "libggml-backend.so"];

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, rmdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { before, describe, it } from "node:test";
-import { packageRoot } from "../../lib/binding.js";
+import { packageRoot } from "../../lib/engine/binding.js";
 import { EngineCrashError, type Model } from "../../lib/index.js";
 import { clipL, largeShaped, taesd3 } from "../helpers/checkpoints.js";
 import { runChild } from "../helpers/child.js";

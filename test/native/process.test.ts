@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { after, before, test } from "node:test";
-import { packageRoot } from "../../lib/binding.js";
+import { packageRoot } from "../../lib/engine/binding.js";
 import { clipL, largeShaped, taesd3 } from "../helpers/checkpoints.js";
 import { type Ended, runChild } from "../helpers/child.js";
 

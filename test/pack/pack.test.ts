@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
-import { packageRoot } from "../../lib/binding.js";
+import { packageRoot } from "../../lib/engine/binding.js";
 import { consume, consumers, install, type Project, pack, typeCheck } from "../helpers/packed.js";
 
 const run = promisify(execFile);

@@ -6,7 +6,7 @@ import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
 import { brotliDecompressSync } from "node:zlib";
-import { packageRoot } from "../../lib/binding.js";
+import { packageRoot } from "../../lib/engine/binding.js";
 import { command, consume, consumers, install, type Project, pack, typeCheck } from "../helpers/packed.js";
 
 const run = promisify(execFile);

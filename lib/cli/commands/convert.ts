@@ -1,7 +1,7 @@
 import type { CommandModule } from "yargs";
 import { convert as convertFile } from "../../convert.js";
-import { convertOptions } from "../../options.js";
-import type { ConvertOptions, LogEvent } from "../../types.js";
+import { convertOptions } from "../../options/index.js";
+import type { ConvertOptions, LogEvent } from "../../types/index.js";
 import { flagsOf, readFlags, yargsOptions } from "../flags.js";
 import { interruptible } from "../interrupt.js";
 import { createProgress } from "../progress.js";

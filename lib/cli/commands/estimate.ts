@@ -1,7 +1,7 @@
 import type { CommandModule } from "yargs";
 import { type EstimateOptions, estimateMemory, type MemoryEstimate } from "../../memory/estimate.js";
 import { bounds } from "../../memory/shortage.js";
-import { estimateModelOptions, estimatePictureOptions } from "../../options.js";
+import { estimateModelOptions, estimatePictureOptions } from "../../options/index.js";
 import { formatBytes } from "../../size.js";
 import { flagsOf, readFlags, yargsOptions } from "../flags.js";
 import { interruptible } from "../interrupt.js";

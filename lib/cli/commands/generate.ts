@@ -1,11 +1,11 @@
 import type { CommandModule } from "yargs";
+import { families } from "../../catalog/families.js";
 import { InvalidOptionError } from "../../errors.js";
-import { families } from "../../families.js";
-import { formatOf } from "../../image.js";
-import { openImage } from "../../inputs.js";
 import { loadModel, type Model } from "../../model.js";
-import { checkGenerateOptions, generateOptions, modelOptions } from "../../options.js";
-import type { GenerateOptions, GenerationEvent, LogEvent, ModelOptions, PreviewEvent } from "../../types.js";
+import { checkGenerateOptions, generateOptions, modelOptions } from "../../options/index.js";
+import { formatOf } from "../../picture/image.js";
+import { openImage } from "../../picture/inputs.js";
+import type { GenerateOptions, GenerationEvent, LogEvent, ModelOptions, PreviewEvent } from "../../types/index.js";
 import { flagsOf, readFlags, yargsOptions } from "../flags.js";
 import { interruptible } from "../interrupt.js";
 import { modelDescription, presetOrFile } from "../model.js";

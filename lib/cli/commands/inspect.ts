@@ -1,8 +1,8 @@
 import type { CommandModule } from "yargs";
 import { inspectModel } from "../../inspect.js";
-import { inspectOptions } from "../../options.js";
+import { inspectOptions } from "../../options/index.js";
 import { formatBytes } from "../../size.js";
-import type { FileInspection, InspectedPart, InspectProgress, MissingPart, ModelInspection } from "../../types.js";
+import type { FileInspection, InspectedPart, InspectProgress, MissingPart, ModelInspection } from "../../types/index.js";
 import { flagName, flagsOf, readFlags, yargsOptions } from "../flags.js";
 import { interruptible } from "../interrupt.js";
 

@@ -2,7 +2,7 @@ import { createInterface } from "node:readline/promises";
 import type { CommandModule } from "yargs";
 import { findModel } from "../../catalog/catalog.js";
 import { isAccepted, licenses, licenseText } from "../../catalog/license.js";
-import { type PullOptions, pull as pullModel, pullOptions } from "../../catalog/pull.js";
+import { type PullOptions, pull as pullModel, pullOptions } from "../../models.js";
 import { createDownloads } from "../downloads.js";
 import { flagsOf, readFlags, yargsOptions } from "../flags.js";
 import { interruptible } from "../interrupt.js";

@@ -1,11 +1,11 @@
 import type { CommandModule } from "yargs";
 import { InvalidOptionError } from "../../errors.js";
-import { formatOf } from "../../image.js";
 import { loadModel } from "../../model.js";
-import { modelOptions } from "../../options.js";
-import type { ImageParameters } from "../../parameters.js";
+import { modelOptions } from "../../options/index.js";
+import { formatOf } from "../../picture/image.js";
+import type { ImageParameters } from "../../picture/parameters.js";
 import { type FieldChange, readPicture, reproduce as redraw } from "../../reproduce.js";
-import type { ModelOptions } from "../../types.js";
+import type { ModelOptions } from "../../types/index.js";
 import { flagsOf, readFlags, yargsOptions } from "../flags.js";
 import { interruptible } from "../interrupt.js";
 import { modelDescription, presetOrFile } from "../model.js";

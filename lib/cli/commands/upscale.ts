@@ -1,7 +1,7 @@
 import path from "node:path";
 import type { CommandModule } from "yargs";
-import { checkOptions } from "../../check.js";
-import { upscaleOptions, upscalerOptions } from "../../options.js";
+import { checkOptions } from "../../options/check.js";
+import { upscaleOptions, upscalerOptions } from "../../options/index.js";
 import { type UpscaleOptions, type UpscalerOptions, upscale as upscaleImage } from "../../upscaler.js";
 import { flagsOf, readFlags, yargsOptions } from "../flags.js";
 import { interruptible } from "../interrupt.js";

@@ -1,0 +1,292 @@
+import path from "node:path";
+import load from "node-gyp-build";
+
+/** What a file of `native/` exports, typed. Nothing of it shows through `index.ts`. */
+
+/** A call that runs on the engine thread. `cancel` may come at any time and more than once; the promise then rejects with `ERR_CANCELLED`. */
+export interface NativeJob<T> {
+  readonly promise: Promise<T>;
+  cancel(): void;
+}
+
+export type NativePhase = "load" | "encode" | "sample" | "upscale" | "decode" | "convert";
+
+/** One message of a running job, in the order in which things happened. All come before the job's promise settles. */
+export type NativeEvent =
+  | { type: "queued"; position: number }
+  | { type: "phase"; phase: NativePhase; image: number; pass?: number }
+  /** `seconds` since the phase began. `load` and `convert` count tensors, `sample` counts steps of one image. */
+  | { type: "progress"; phase: NativePhase; step: number; steps: number; image: number; pass?: number; seconds: number }
+  | { type: "preview"; image: number; step: number; pass?: number; width: number; height: number; channels: number; data: Uint8Array }
+  | { type: "image"; image: number; seed: bigint; width: number; height: number; channels: number; data: Uint8Array }
+  | { type: "log"; level: NativeLogLevel; text: string };
+
+export type NativeLogLevel = "debug" | "info" | "warn" | "error";
+
+/** What native code rejects or throws with: a stable code, and the engine's last error lines. */
+export interface NativeError extends Error {
+  code: string;
+  log?: string[];
+  /** Of a lack of memory. */
+  needed?: number;
+  available?: number;
+  suggestions?: string[];
+  /** How the engine's process ended (lib/isolation/). */
+  signal?: string;
+  exitCode?: number;
+}
+
+/** Mirrors `native/params/model.cc`. Unset members keep the engine's own defaults. */
+export interface NativeModelParams {
+  model?: string;
+  diffusionModel?: string;
+  clipL?: string;
+  clipG?: string;
+  t5xxl?: string;
+  vae?: string;
+  taesd?: string;
+  taesdPreviewOnly?: boolean;
+  threads?: number;
+  weightType?: string;
+  flashAttention?: boolean;
+  mmap?: boolean;
+  rng?: string;
+  /** The engine's own syntax: `"cuda0"` or `"diffusion=cuda0,te=cpu,vae=cpu"`. */
+  backend?: string;
+  promptCache?: number;
+  loraApplyMode?: string;
+  offload?: { params?: string; maxVram?: number; streamLayers?: boolean };
+}
+
+/** Mirrors `native/params/convert.cc`; types in the engine's spelling (`q4_K`). */
+export interface NativeConvertParams {
+  input: string;
+  output: string;
+  type: string;
+  vae?: string;
+  rules?: string;
+  threads?: number;
+}
+
+/** Mirrors `native/params/generate.cc`. */
+export interface NativeGenerateParams {
+  prompt?: string;
+  negativePrompt?: string;
+  t5Prompt?: string;
+  negativeT5Prompt?: string;
+  width?: number;
+  height?: number;
+  steps?: number;
+  cfgScale?: number;
+  sampler?: string;
+  scheduler?: string;
+  seed?: bigint;
+  batchCount?: number;
+  eta?: number;
+  flowShift?: number;
+  sigmas?: number[];
+  skipLayerGuidance?: { layers?: number[]; scale?: number; start?: number; end?: number };
+  clipSkip?: number;
+  loras?: { path: string; weight: number }[];
+  /** The tile's side in latents, which are 8 pixels wide. */
+  vaeTiling?: { enabled: boolean; tileSize?: number; relativeSize?: number; overlap?: number };
+  cache?: { mode?: string; threshold?: number; start?: number; end?: number; warmup?: number; window?: number; windowGrowth?: number };
+  initImage?: NativeImage;
+  mask?: NativeImage;
+  strength?: number;
+  keepUnmasked?: boolean;
+  maskFeather?: number;
+  /** Not of the picture: its place in line. */
+  priority?: number;
+  hires?: {
+    enabled: boolean;
+    width?: number;
+    height?: number;
+    steps?: number;
+    strength?: number;
+    upscaler?: string;
+    model?: string;
+    tileSize?: number;
+  };
+  preview?: { every?: number; mode?: string };
+}
+
+/** Mirrors `native/params/upscaler.cc`. */
+export interface NativeUpscalerParams {
+  model: string;
+  threads?: number;
+  tileSize?: number;
+  backend?: string;
+}
+
+export interface NativeUpscaler {
+  readonly info: { scale: number; blocks: number; bytes: number; parameters: number; device: string };
+  /** Takes three channels. */
+  upscale(picture: NativeImage, emit: (event: NativeEvent) => void): NativeJob<NativeImage>;
+  /** Cancels the upscaler's jobs and frees it on the engine thread. */
+  dispose(): Promise<void>;
+}
+
+/** Pixels that native code copies: `initImage` has 3 channels, `mask` 1 (255 = paint); both have the size of the picture. */
+export interface NativeImage {
+  data: Uint8Array;
+  width: number;
+  height: number;
+  channels: number;
+}
+
+export type NativeImages = Required<Pick<NativeGenerateParams, "initImage">> & Pick<NativeGenerateParams, "mask">;
+
+/** What the loaded tensors say. */
+export interface NativeModelInfo {
+  /** The engine's name of the architecture ("SD3.x"). */
+  architecture: string;
+  /** Number of joint blocks, hidden size, blocks with a second attention (0 for Large). */
+  depth: number;
+  hiddenSize: number;
+  dualAttentionBlocks: number;
+  /** Rows of the position table: (largest side / 16)². */
+  positions: number;
+  /** Bytes and parameters held in memory for each part that is present. */
+  parts: Record<string, { bytes: number; parameters: number }>;
+  /** The device each module computes on. */
+  devices: { diffusion: string; textEncoders: string; vae: string };
+}
+
+/** Seconds spent in each phase, summed over the batch. */
+export interface NativeTimings {
+  queued: number;
+  encode: number;
+  sample: number;
+  upscale: number;
+  decode: number;
+  total: number;
+}
+
+export interface NativeTokenCounts {
+  clipL?: { tokens: number; chunks: number };
+  clipG?: { tokens: number; chunks: number };
+  t5xxl?: { tokens: number; chunks: number };
+  chunks: number;
+}
+
+export interface NativeModel {
+  readonly info: NativeModelInfo;
+  generate(params: NativeGenerateParams, emit: (event: NativeEvent) => void): NativeJob<NativeTimings>;
+  /** Throws what `generate` would throw at once, for a run that is to start later. */
+  check(params: NativeGenerateParams): void;
+  /** On the calling thread: by encoder, and `chunks` of the whole. */
+  countTokens(prompt: string, t5Prompt?: string): NativeTokenCounts;
+  /** Cancels the model's jobs and frees it on the engine thread. */
+  dispose(): Promise<void>;
+}
+
+/** Bytes that one graph needs while it is computed: `buffer` on the part's device, `work` on the CPU. */
+export interface NativeComputation {
+  buffer: number;
+  work: number;
+}
+
+/** Mirrors `engine::PartFootprint`: bytes, and devices by ggml's names; `weightsDevice` may be "disk". */
+export interface NativePartFootprint {
+  weights: number;
+  /** Of the weights, what stays in a mapped file. */
+  mapped: number;
+  /** Most that reading the weights holds beside them. */
+  staging: number;
+  device: string;
+  weightsDevice: string;
+  /** Of a text encoder. */
+  text: NativeComputation;
+}
+
+/** What the headers of a model's files say. */
+export interface NativeFootprintInfo extends Pick<NativeModelInfo, "depth" | "dualAttentionBlocks" | "positions"> {
+  parts: Record<string, NativePartFootprint>;
+}
+
+export interface NativeMeasured {
+  diffusion: NativeComputation;
+  decode: NativeComputation;
+  encode?: NativeComputation;
+  preview?: NativeComputation;
+}
+
+export interface NativeFootprint {
+  readonly info: NativeFootprintInfo;
+  /** What a picture takes, on the calling thread; a picture to begin with is not among the params. Throws for a size that cannot be drawn. */
+  measure(params: NativeGenerateParams, chunks: number, beginsWithPicture: boolean): NativeMeasured;
+  /** The parts' devices, by ggml's names; `host` is the CPU, whose numbers are the machine's. */
+  devices(): Record<string, { free: number; total: number; host: boolean }>;
+  /** Frees it; nothing but this may be called afterwards. */
+  dispose(): void;
+}
+
+/** What `native()` does not know: `force` is for lib/memory/guarded.ts. */
+type Forcible<T> = T & { force?: boolean };
+
+/** A model as lib/model.ts uses it: in this process, or in one of its own (lib/isolation/). */
+export interface EngineModel extends Pick<NativeModel, "info" | "dispose"> {
+  generate(params: Forcible<NativeGenerateParams>, emit: (event: NativeEvent) => void): NativeJob<NativeTimings>;
+  countTokens(prompt: string, t5Prompt?: string): NativeTokenCounts | Promise<NativeTokenCounts>;
+  /** Bytes by device that the engine's process can still get; absent for another process. */
+  free?(): Record<string, number>;
+}
+
+/** What loads models and upscalers: `guarded()` or `isolated()`. */
+export interface EngineBinding extends Pick<NativeBinding, "loadUpscaler" | "engine"> {
+  load(params: Forcible<NativeModelParams>, emit: (event: NativeEvent) => void): NativeJob<EngineModel>;
+}
+
+export interface NativeDevice {
+  name: string;
+  description: string;
+  type: "cpu" | "gpu" | "igpu" | "accel";
+  backend: string;
+  memoryFree: number;
+  memoryTotal: number;
+}
+
+/** One line of a params table: `value` is what the engine gets when `params` is laid over its defaults. */
+export interface NativeField {
+  name: string;
+  type: "string" | "path" | "integer" | "number" | "boolean" | "bigint" | "enum" | "integers" | "numbers" | "loras" | "image";
+  values?: string[];
+  value: unknown;
+}
+
+export interface NativeBinding {
+  load(params: NativeModelParams, emit: (event: NativeEvent) => void): NativeJob<NativeModel>;
+  convert(params: NativeConvertParams, emit: (event: NativeEvent) => void): NativeJob<{ bytes: number; tensors: Record<string, number> }>;
+  loadUpscaler(params: NativeUpscalerParams, emit: (event: NativeEvent) => void): NativeJob<NativeUpscaler>;
+  devices(): NativeJob<NativeDevice[]>;
+  /** Loads a library with a GPU backend, once; its devices are listed from then on. `content` is that of a compressed file. */
+  loadBackend(file: string, content?: Uint8Array): NativeJob<void>;
+  /** Rejects when a matrix product on that device fails or is wrong. */
+  tryDevice(name: string): NativeJob<void>;
+  /** Reads the headers of the files, as `load` would; no weights. */
+  openFootprint(params: NativeModelParams, emit: (event: NativeEvent) => void): NativeJob<NativeFootprint>;
+  /** What the running job's computation holds on a device until the job ends; `device` is "" without one. */
+  heldMemory(): { device: string; bytes: number };
+  /** The params tables; nested members are named by path (`skipLayerGuidance.layers`). */
+  describe(table: "model" | "generate" | "convert" | "upscaler", params?: object): NativeField[];
+  /** Ends this environment's jobs and waits until the engine has let go of them; further calls throw. */
+  close(): void;
+  /** Engine commit, the CPU features in use, and the CPU variant that was chosen (empty where the build has one alone). */
+  readonly engine: { commit: string; system: string; cpuVariant: string };
+}
+
+/** The package's folder: two above this file's, both in `lib/` and in `dist/`. */
+export const packageRoot = path.join(__dirname, "..", "..");
+
+let binding: NativeBinding | undefined;
+
+/** Loads the addon on first use, so that importing the package never fails for a missing binary. */
+export function native(): NativeBinding {
+  process.env.GGML_NO_BACKTRACE ??= "1"; // else a failed assertion forks a debugger before our handler runs
+  if (!binding) {
+    binding = load(packageRoot) as NativeBinding;
+    process.once("exit", binding.close); // process.exit() skips native cleanup hooks; the engine must not outlive static data
+  }
+  return binding;
+}

@@ -1,0 +1,31 @@
+import path from "node:path";
+import { electron, forkUtility } from "./electron.js";
+import { forkNode, notStarted } from "./node.js";
+import type { EngineProcess, Program, Watcher } from "./watcher.js";
+
+const marker = "SDCPP_ENGINE_PROCESS";
+
+/**
+ * Starts run/worker.ts, which stands above this room: it guards memory as well.
+ * @throws NativeError where it cannot be tried yet
+ */
+export function startProcess(watcher: Watcher, cwd: string): EngineProcess {
+  // Where a "child" is the same application once more (as a single executable is), each would start the next.
+  if (process.env[marker]) return notStarted(watcher, new Error("this runtime starts the application again instead of a script"));
+  const extension = path.extname(__filename); // .ts in a checkout's tests
+  const program: Program = {
+    file: path.join(__dirname, "..", "..", "run", `worker${extension}`),
+    execArgv: extension === ".ts" ? ["--require", "tsx/cjs"] : [],
+    cwd,
+    env: environment(),
+  };
+  const host = electron();
+  return host ? forkUtility(host, program, watcher) : forkNode(program, watcher);
+}
+
+/** Ours, without what would start a debugger on the port that ours listens to. */
+export function environment(): NodeJS.ProcessEnv {
+  const { NODE_OPTIONS, ...env } = process.env;
+  const options = NODE_OPTIONS?.replace(/(^|\s)--(inspect|debug)[\w-]*(=\S*|\s+[\d.:]+)?/g, "").trim();
+  return { ...env, [marker]: "1", ...(options ? { NODE_OPTIONS: options } : {}) };
+}

@@ -1,0 +1,5 @@
+export * from "./estimate.js";
+export * from "./generate.js";
+export * from "./model.js";
+export * from "./native.js";
+export * from "./tables.js";

@@ -1,0 +1,251 @@
+import { modelName } from "../catalog/families.js";
+import { InvalidOptionError } from "../errors.js";
+import { fits } from "../options/index.js";
+import { readTags, writeTags } from "../options/loras.js";
+import type {
+  Fit,
+  GenerationParameters,
+  HiresParameters,
+  HiresUpscaler,
+  SkipLayerGuidance,
+  StepCache,
+  StepCacheMode,
+  VaeTiling,
+} from "../types/index.js";
+import { Image } from "./image.js";
+import { readText } from "./metadata.js";
+
+/** What an image file says about how it was made. Fields that the text does not name are absent. */
+export interface ImageParameters {
+  /** The whole text, as it is in the file. */
+  text: string;
+  prompt: string;
+  negativePrompt: string;
+  steps?: number;
+  sampler?: string;
+  scheduler?: string;
+  cfgScale?: number;
+  seed?: bigint;
+  width?: number;
+  height?: number;
+  flowShift?: number;
+  clipSkip?: number;
+  t5Prompt?: string;
+  negativeT5Prompt?: string;
+  eta?: number;
+  sigmas?: number[];
+  skipLayerGuidance?: Required<SkipLayerGuidance>;
+  /** By the name that tags in prompts use; the folder is not in the file. */
+  loras?: { name: string; weight: number }[];
+  vaeTiling?: VaeTiling;
+  cache?: StepCache;
+  /** Only for image to image; `keepUnmasked` and `maskFeather` only for inpainting. */
+  strength?: number;
+  fit?: Fit;
+  keepUnmasked?: boolean;
+  maskFeather?: number;
+  /** `model` is the file's name alone. */
+  hires?: Partial<HiresParameters>;
+  rng?: string;
+  model?: string;
+  /** Of the model's files, by option; see `ModelInfo.fingerprints`. */
+  fingerprints?: Record<string, string>;
+  /** When they were given to `loadModel`. */
+  weightType?: string;
+  flashAttention?: boolean;
+  /** What it was drawn on: one device, or those of diffusion model, text encoders and VAE. */
+  device?: string;
+  /** Commit of the engine. */
+  engine?: string;
+  version?: string;
+  /** Every field of the last line by its name in the text. */
+  fields: Record<string, string>;
+}
+
+const negativeMark = "Negative prompt: ";
+const version = `node-sd-cpp ${(require("../../package.json") as { version: string }).version}`;
+
+/** What the text says of the model, beside its name. */
+export interface ModelText {
+  name: string;
+  rng?: string;
+  weightType?: string;
+  flashAttention?: boolean;
+  device?: string;
+  fingerprints?: Record<string, string>;
+  engine?: string;
+}
+
+/** The text in the form that AUTOMATIC1111's web UI made common. `parameters.seed` is that of the picture. */
+export function writeParameters(parameters: GenerationParameters, model: ModelText): string {
+  const { prompt, negativePrompt, steps, sampler, scheduler, cfgScale, seed, width, height } = parameters;
+  const { flowShift, clipSkip, eta, sigmas, skipLayerGuidance, loras, vaeTiling, cache } = parameters;
+  const fields: Record<string, unknown> = { Steps: steps, Sampler: sampler, "Schedule type": scheduler, "CFG scale": cfgScale };
+  Object.assign(fields, { Seed: seed, Size: `${width}x${height}` });
+  if (flowShift !== 3) fields.Shift = flowShift;
+  if (clipSkip !== 2) fields["Clip skip"] = clipSkip;
+  if (eta !== undefined) fields.Eta = eta;
+  if (sigmas) fields.Sigmas = sigmas.join(" ");
+  if (skipLayerGuidance) {
+    const { layers, scale, start, end } = skipLayerGuidance;
+    fields["Skip layer guidance"] = `layers ${layers.join(" ")}, scale ${scale}, start ${start}, end ${end}`;
+  }
+  if (loras) fields.LoRA = writeTags(loras);
+  if (vaeTiling) fields["VAE tiling"] = writeMembers(vaeTiling);
+  if (cache) fields["Step cache"] = writeMembers(cache);
+  if (parameters.t5Prompt !== undefined) fields["T5 prompt"] = parameters.t5Prompt;
+  if (parameters.negativeT5Prompt !== undefined) fields["Negative T5 prompt"] = parameters.negativeT5Prompt;
+  const { strength, fit, keepUnmasked, maskFeather } = parameters;
+  if (strength !== undefined) Object.assign(fields, { "Denoising strength": strength, "Init image fit": fit });
+  if (maskFeather !== undefined) Object.assign(fields, { "Mask feather": maskFeather, "Keep unmasked": keepUnmasked });
+  if (parameters.hires) {
+    const { width, height, steps, strength, upscaler, model, tileSize } = parameters.hires;
+    Object.assign(fields, {
+      "Hires resize": `${width}x${height}`,
+      "Hires upscaler": upscaler,
+      "Hires steps": steps,
+      "Hires strength": strength,
+    });
+    if (model) Object.assign(fields, { "Hires model": modelName(model), "Hires tile size": tileSize });
+  }
+  if (model.rng && model.rng !== "cuda") fields.RNG = model.rng;
+  if (model.weightType) fields["Weight type"] = model.weightType;
+  if (model.flashAttention !== undefined) fields["Flash attention"] = model.flashAttention;
+  // The text has no way to quote its own marks, so a prompt that contains one gives its length.
+  if (prompt.includes(negativeMark.trimEnd())) fields["Prompt length"] = prompt.length;
+  fields.Model = model.name;
+  if (model.fingerprints) {
+    const prints = Object.entries(model.fingerprints).map(([option, digits]) => `${option} ${digits}`);
+    fields["Model fingerprints"] = prints.join(", ");
+  }
+  if (model.device) fields.Device = model.device;
+  if (model.engine) fields.Engine = model.engine;
+  fields.Version = version;
+  const line = Object.entries(fields).map(([name, value]) => `${name}: ${quote(String(value))}`);
+  return [prompt, ...(negativePrompt ? [`${negativeMark}${negativePrompt}`] : []), line.join(", ")].join("\n");
+}
+
+function quote(value: string): string {
+  return /^[^\s,:"\\]+( [^\s,:"\\]+)*$/.test(value) ? value : JSON.stringify(value);
+}
+
+function unquote(value: string): string {
+  try {
+    return value.startsWith('"') ? String(JSON.parse(value)) : value;
+  } catch {
+    return value;
+  }
+}
+
+/** Reads the text of this package and of others that write the same form. */
+export function parseParameters(text: string): ImageParameters {
+  const lines = text.trimEnd().split("\n");
+  const last = lines.at(-1)?.startsWith("Steps: ") ? (lines.pop() as string) : "";
+  const found = last.matchAll(/(\w[\w \-/]*):\s*("(?:\\.|[^\\"])*"|[^,]*)(?:,|$)/g);
+  const fields = Object.fromEntries(Array.from(found, ([, name = "", value = ""]) => [name, unquote(value.trim())]));
+
+  const body = `\n${lines.join("\n")}`;
+  const length = number(fields["Prompt length"]);
+  const mark = length === undefined ? body.indexOf(`\n${negativeMark}`) : length + 1;
+  const end = mark < 0 ? body.length : mark;
+  const [width, height] = (fields.Size ?? "").split("x").map(number);
+  const guidance = /^layers ([\d ]+), scale (\S+), start (\S+), end (\S+)$/.exec(fields["Skip layer guidance"] ?? "");
+  const parsed: ImageParameters = {
+    text,
+    prompt: body.slice(1, end),
+    negativePrompt: body.slice(end + 1 + negativeMark.length),
+    steps: number(fields.Steps),
+    sampler: fields.Sampler,
+    scheduler: fields["Schedule type"],
+    cfgScale: number(fields["CFG scale"]),
+    seed: /^\d{1,19}$/.test(fields.Seed ?? "") ? BigInt(fields.Seed as string) : undefined,
+    width,
+    height,
+    flowShift: number(fields.Shift),
+    clipSkip: number(fields["Clip skip"]),
+    eta: number(fields.Eta),
+    sigmas: fields.Sigmas?.split(" ").map(Number),
+    hires: fields["Hires resize"] ? readHires(fields) : undefined,
+    skipLayerGuidance: guidance ? readGuidance(guidance) : undefined,
+    loras: fields.LoRA ? readTags(fields.LoRA) : undefined,
+    vaeTiling: fields["VAE tiling"] ? readMembers(fields["VAE tiling"]) : undefined,
+    cache: fields["Step cache"] ? readCache(fields["Step cache"]) : undefined,
+    t5Prompt: fields["T5 prompt"],
+    negativeT5Prompt: fields["Negative T5 prompt"],
+    strength: number(fields["Denoising strength"]),
+    fit: fits.find((fit) => fit === fields["Init image fit"]),
+    keepUnmasked: fields["Keep unmasked"] ? fields["Keep unmasked"] === "true" : undefined,
+    maskFeather: number(fields["Mask feather"]),
+    rng: fields.RNG,
+    model: fields.Model,
+    fingerprints: readFingerprints(fields["Model fingerprints"]),
+    weightType: fields["Weight type"],
+    flashAttention: fields["Flash attention"] === undefined ? undefined : fields["Flash attention"] === "true",
+    device: fields.Device,
+    engine: fields.Engine,
+    version: fields.Version,
+    fields,
+  };
+  for (const name of Object.keys(parsed) as (keyof ImageParameters)[]) if (parsed[name] === undefined) delete parsed[name];
+  return parsed;
+}
+
+function number(text: string | undefined): number | undefined {
+  return text?.trim() && Number.isFinite(Number(text)) ? Number(text) : undefined;
+}
+
+/** "tileSize 256, overlap 0.5" */
+function writeMembers(members: object): string {
+  return Object.entries(members)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${name} ${value}`)
+    .join(", ");
+}
+
+function readMembers(text: string): Record<string, number> {
+  return Object.fromEntries(Array.from(text.matchAll(/(\w+) (-?[\d.e+-]+)(?:,|$)/g), ([, name = "", value]) => [name, Number(value)]));
+}
+
+function readCache(text: string): StepCache {
+  const mode = /^mode ([\w-]+)/.exec(text)?.[1] as StepCacheMode | undefined;
+  return { ...(mode ? { mode } : {}), ...readMembers(text) };
+}
+
+function readFingerprints(text: string | undefined): Record<string, string> | undefined {
+  const found = Array.from(text?.matchAll(/(\w+) ([0-9a-f]{10})\b/g) ?? [], ([, option = "", digits = ""]) => [option, digits]);
+  return found.length ? Object.fromEntries(found) : undefined;
+}
+
+function readHires(fields: Record<string, string>): Partial<HiresParameters> {
+  const [width, height] = (fields["Hires resize"] ?? "").split("x").map(number);
+  const hires: Partial<HiresParameters> = {
+    width,
+    height,
+    steps: number(fields["Hires steps"]),
+    strength: number(fields["Hires strength"]),
+    upscaler: fields["Hires upscaler"] as HiresUpscaler | undefined,
+    model: fields["Hires model"],
+    tileSize: number(fields["Hires tile size"]),
+  };
+  for (const name of Object.keys(hires) as (keyof HiresParameters)[]) if (hires[name] === undefined) delete hires[name];
+  return hires;
+}
+
+function readGuidance([, layers = "", ...rest]: RegExpExecArray): Required<SkipLayerGuidance> {
+  const [scale = 0, start = 0, end = 0] = rest.map(Number);
+  return { layers: layers.split(" ").map(Number), scale, start, end };
+}
+
+/**
+ * The generation parameters inside a PNG, JPEG, WebP or AVIF; `null` when there are none.
+ * @param image a file's path, its content, or an `Image`
+ * @throws InvalidOptionError when it is none of these, or not an image
+ */
+export async function readParameters(image: string | Uint8Array | Image): Promise<ImageParameters | null> {
+  if (image instanceof Image) return image.parameters === undefined ? null : parseParameters(image.parameters);
+  if (typeof image !== "string" && !(image instanceof Uint8Array)) {
+    throw new InvalidOptionError("image", "expected a path, the bytes of an image file or an Image");
+  }
+  const text = await readText(image);
+  return text === undefined ? null : parseParameters(text);
+}

@@ -1,0 +1,146 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { after, before, describe, it } from "node:test";
+import { flagName, flagsOf, readFlags } from "../../../lib/cli/flags.js";
+import { createOutput, slug } from "../../../lib/cli/output.js";
+import { formatSeconds } from "../../../lib/cli/progress.js";
+import { InvalidOptionError } from "../../../lib/errors.js";
+import { generateOptions, modelOptions, samplers } from "../../../lib/options/index.js";
+
+const cli = path.join(__dirname, "../../../lib/cli/cli.ts");
+
+function sdcpp(...args: string[]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, ["--import", "tsx", cli, ...args], { encoding: "utf8" });
+  return { status, stdout, stderr };
+}
+
+describe("sdcpp", () => {
+  it("--help shows every option with defaults and names", () => {
+    const { status, stdout, stderr } = sdcpp("generate", "--help");
+    assert.deepEqual([status, stderr], [0, ""]);
+    const text = stdout.replace(/\s+/g, " ");
+    for (const { name } of [...flagsOf(modelOptions), ...flagsOf(generateOptions)]) {
+      if (name !== "prompt" && name !== "preset") assert.ok(text.includes(`--${name} `), name);
+    }
+    assert.ok(text.includes(samplers.join(", ")));
+    for (const part of ["(1 to 1000) [default: by family]", "[default: 7,8,9]", "[default: random]", "[default: cuda]"])
+      assert.ok(text.includes(part), part);
+  });
+
+  const usage: [string[], RegExp][] = [
+    [[], /Name a command/],
+    [["generat"], /Did you mean generate/],
+    [["generate"], /^prompt: expected/],
+    [["generate", "x", "--cfgscale", "3"], /Unknown argument: cfgscale; did you mean --cfg-scale\?/],
+    [["generate", "x", "--steps", "abc"], /^--steps: expected an integer from 1 to 1000, received "abc"/],
+    [["generate", "x", "--steps"], /Not enough arguments following: steps/],
+    [["generate", "x", "--eta", "-1"], /^--eta: expected .*, received -1/],
+    [["generate", "x", "--skip-layer-guidance-layers", "7,-2"], /^--skip-layer-guidance-layers: .*received -2/],
+    [["generate", "x", "--output", "x.bmp"], /^--output: expected .*\.png/],
+    [["generate", "x", "--backend", "cuda0"], /--backend: expected .*"cuda:0"/],
+    [["generate", "x", "y"], /Unknown argument: y/],
+    [["devices", "--foo"], /Unknown argument: foo/],
+  ];
+  for (const [args, message] of usage) {
+    it(`exits 2 for: ${args.join(" ") || "nothing"}`, () => {
+      const { status, stdout, stderr } = sdcpp(...args);
+      assert.match(stderr, new RegExp(message, "m"));
+      assert.deepEqual([status, stdout], [2, ""]);
+    });
+  }
+
+  it("exits 1 for a file that is not there", () => {
+    const { status, stdout, stderr } = sdcpp("generate", "x", "--model", "does-not-exist.gguf");
+    assert.deepEqual([status, stdout, stderr], [1, "", "model: does-not-exist.gguf does not exist (ERR_MODEL_FILE)\n"]);
+  });
+});
+
+describe("flags", () => {
+  it("are the option paths in kebab case", () => {
+    assert.equal(flagName("cfgScale"), "cfg-scale");
+    assert.equal(flagName("skipLayerGuidance.layers[2]"), "skip-layer-guidance-layers");
+    assert.equal(flagName("t5xxl"), "t5xxl");
+  });
+
+  it("become the options object", () => {
+    const argv = {
+      steps: "8",
+      "cfg-scale": "4.5",
+      seed: "9223372036854775807",
+      sigmas: "1, 0.5,0",
+      sampler: "lcm",
+      "batch-count": "many",
+      eta: "",
+    };
+    assert.deepEqual(readFlags(flagsOf(generateOptions), argv), {
+      steps: 8,
+      cfgScale: 4.5,
+      seed: 9223372036854775807n,
+      sigmas: [1, 0.5, 0],
+      sampler: "lcm",
+      batchCount: "many",
+      eta: "",
+    });
+    assert.deepEqual(
+      readFlags(flagsOf(modelOptions), { "placement-text-encoders": "cpu", "placement-vae": "gpu", mmap: true, model: "12" }),
+      {
+        placement: { textEncoders: "cpu", vae: "gpu" },
+        mmap: true,
+        model: "12",
+      },
+    );
+  });
+
+  it("join a switch and its members", () => {
+    const guidance = (argv: object) => readFlags(flagsOf(generateOptions), argv as Record<string, unknown>).skipLayerGuidance;
+    assert.equal(guidance({ "skip-layer-guidance": true }), true);
+    assert.deepEqual(guidance({ "skip-layer-guidance": true, "skip-layer-guidance-scale": "3" }), { scale: 3 });
+    assert.deepEqual(guidance({ "skip-layer-guidance-layers": "1,2" }), { layers: [1, 2] });
+    assert.equal(guidance({ "skip-layer-guidance": false, "skip-layer-guidance-scale": "3" }), false);
+    assert.equal(guidance({}), undefined);
+  });
+});
+
+describe("output", () => {
+  let folder: string;
+  before(() => {
+    folder = mkdtempSync(path.join(os.tmpdir(), "sdcpp-output-"));
+  });
+  after(() => rmSync(folder, { recursive: true }));
+
+  it("names files by prompt and seed, and never takes a name twice", () => {
+    const output = createOutput(folder, "A lighthouse, in a storm!");
+    const file = path.join(folder, "a-lighthouse-in-a-storm-7.png");
+    assert.equal(output.file(0, 1, 7n), file);
+    writeFileSync(file, "");
+    assert.equal(output.file(0, 1, 7n), path.join(folder, "a-lighthouse-in-a-storm-7-2.png"));
+    assert.equal(output.file(1, 2, 8n), path.join(folder, "a-lighthouse-in-a-storm-8.png"));
+  });
+
+  it("numbers the pictures of a batch", () => {
+    const output = createOutput(path.join(folder, "a.b.webp"), "x");
+    assert.equal(output.file(0, 1, 7n), path.join(folder, "a.b.webp"));
+    assert.equal(output.file(1, 3, 7n), path.join(folder, "a.b-2.webp"));
+  });
+
+  it("refuses a missing folder and an unknown ending", () => {
+    assert.throws(() => createOutput(path.join(folder, "none", "a.png"), "x"), InvalidOptionError);
+    assert.throws(() => createOutput("a.gif", "x"), InvalidOptionError);
+  });
+
+  it("makes short, safe names of any prompt", () => {
+    assert.equal(slug("../../etc/passwd"), "etc-passwd");
+    assert.equal(slug("Größe 中文"), "größe-中文");
+    assert.equal(slug("!?"), "image");
+    assert.ok(slug("word ".repeat(100)).length <= 40);
+  });
+});
+
+describe("formatSeconds", () => {
+  it("is short", () => {
+    assert.deepEqual([0.12, 9.96, 42.4, 59.6, 83, 3661].map(formatSeconds), ["0.1 s", "10.0 s", "42 s", "1:00", "1:23", "1:01:01"]);
+  });
+});

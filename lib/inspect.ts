@@ -1,6 +1,6 @@
 import { stat } from "node:fs/promises";
 import { families } from "./catalog/families.js";
-import type { Assembly } from "./checkpoint/assembler.js";
+import type { Assembly } from "./checkpoint/assembly.js";
 import { type Checkpoint, readCheckpoint } from "./checkpoint/checkpoint.js";
 import { sha256 } from "./checkpoint/checksum.js";
 import { assemble } from "./checkpoint/components.js";

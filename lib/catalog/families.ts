@@ -2,32 +2,23 @@ import path from "node:path";
 import type { NativeModelInfo } from "../engine/binding.js";
 import type { Family, ModelDefaults, ModelFiles } from "../types/index.js";
 
-const common = { sampler: "euler", scheduler: "discrete", flowShift: 3 };
-const stability = "Stability AI Community License";
+interface FamilyEntry {
+  name: string;
+  defaults: ModelDefaults;
+  license: string;
+}
+
+function family(name: string, side: number, steps: number, cfgScale: number, license = "Stability AI Community License"): FamilyEntry {
+  return { name, defaults: { width: side, height: side, steps, cfgScale, sampler: "euler", scheduler: "discrete", flowShift: 3 }, license };
+}
 
 /** What the makers of each family recommend. Skip-layer guidance is never a default: it spoils Large's pictures. */
-export const families: Record<Family, { name: string; defaults: ModelDefaults; license: string }> = {
-  "sd3.5-large": {
-    name: "Stable Diffusion 3.5 Large",
-    defaults: { width: 1024, height: 1024, steps: 28, cfgScale: 4.5, ...common },
-    license: stability,
-  },
-  "sd3.5-large-turbo": {
-    name: "Stable Diffusion 3.5 Large Turbo",
-    defaults: { width: 1024, height: 1024, steps: 4, cfgScale: 1, ...common },
-    license: stability,
-  },
-  "sd3.5-medium": {
-    name: "Stable Diffusion 3.5 Medium",
-    defaults: { width: 1024, height: 1024, steps: 40, cfgScale: 4.5, ...common },
-    license: stability,
-  },
-  "sd3-medium": {
-    name: "Stable Diffusion 3 Medium",
-    defaults: { width: 1024, height: 1024, steps: 28, cfgScale: 5, ...common },
-    license: stability,
-  },
-  demo: { name: "demo of this package", defaults: { width: 128, height: 128, steps: 8, cfgScale: 1, ...common }, license: "MIT" },
+export const families: Record<Family, FamilyEntry> = {
+  "sd3.5-large": family("Stable Diffusion 3.5 Large", 1024, 28, 4.5),
+  "sd3.5-large-turbo": family("Stable Diffusion 3.5 Large Turbo", 1024, 4, 1),
+  "sd3.5-medium": family("Stable Diffusion 3.5 Medium", 1024, 40, 4.5),
+  "sd3-medium": family("Stable Diffusion 3 Medium", 1024, 28, 5),
+  demo: family("demo of this package", 128, 8, 1, "MIT"),
 };
 
 /** Of the demo's diffusion model, in its metadata. */

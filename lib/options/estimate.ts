@@ -1,4 +1,4 @@
-import type { EstimateOptions } from "../memory/estimate.js";
+import type { EstimateOptions } from "../types/index.js";
 import { checkOptions } from "./check.js";
 import { type CheckedModelOptions, checkModelOptions } from "./model.js";
 import { estimateModelOptions, estimatePictureOptions } from "./tables.js";

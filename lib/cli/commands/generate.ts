@@ -1,7 +1,7 @@
 import type { CommandModule } from "yargs";
-import { families } from "../../catalog/families.js";
 import { InvalidOptionError } from "../../errors.js";
 import { loadModel, type Model } from "../../model.js";
+import { families } from "../../models.js";
 import { checkGenerateOptions, generateOptions, modelOptions } from "../../options/index.js";
 import { formatOf } from "../../picture/image.js";
 import { openImage } from "../../picture/inputs.js";

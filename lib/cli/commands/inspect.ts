@@ -1,7 +1,7 @@
 import type { CommandModule } from "yargs";
+import { formatBytes } from "../../errors.js";
 import { inspectModel } from "../../inspect.js";
 import { inspectOptions } from "../../options/index.js";
-import { formatBytes } from "../../size.js";
 import type { FileInspection, InspectedPart, InspectProgress, MissingPart, ModelInspection } from "../../types/index.js";
 import { flagName, flagsOf, readFlags, yargsOptions } from "../flags.js";
 import { interruptible } from "../interrupt.js";

@@ -1,22 +1,22 @@
 import assert from "node:assert/strict";
 import { describe, it, mock } from "node:test";
-import type { NativeEvent, NativeTimings } from "../../../lib/engine/binding.js";
+import type { NativeEvent } from "../../../lib/engine/binding.js";
 import { GenerationError, InvalidOptionError } from "../../../lib/errors.js";
 import { Generation, type Plan, progressEvent } from "../../../lib/run/generation.js";
-import type { GenerationEvent, GenerationParameters } from "../../../lib/types/index.js";
+import type { GenerationEvent, GenerationParameters, Timings } from "../../../lib/types/index.js";
 
-const timings: NativeTimings = { queued: 0, encode: 1, sample: 2, upscale: 0, decode: 3, total: 6 };
+const timings: Timings = { queued: 0, encode: 1, sample: 2, upscale: 0, decode: 3, total: 6 };
 const tick = () => new Promise((resolve) => setImmediate(resolve));
 
 /** A run whose native job the test plays. */
 function fakeRun({ batchCount = 1, signal, ready }: Partial<Plan> & { batchCount?: number } = {}) {
   let emit: (event: NativeEvent) => void = () => {};
-  let resolve: (value: NativeTimings) => void = () => {};
+  let resolve: (value: Timings) => void = () => {};
   let reject: (error: unknown) => void = () => {};
   const cancel = mock.fn(() => reject(Object.assign(new Error("cancelled"), { code: "ERR_CANCELLED" })));
   const start = mock.fn((listener: typeof emit) => {
     emit = listener;
-    const promise = new Promise<NativeTimings>((onResult, onError) => {
+    const promise = new Promise<Timings>((onResult, onError) => {
       resolve = onResult;
       reject = onError;
     });

@@ -1,21 +1,15 @@
-// The layers of lib/, from the top: each room uses its own layer and those below. docs/architecture.md shows the same.
-const doors = "index|model|models|upscaler|convert|inspect|devices|reproduce";
-const layers = [
-  ["fronts", "^lib/(cli|server|page|queue|mcp)/"],
-  ["doors", `^lib/(${doors})\\.ts$`],
-  ["run and memory", "^lib/(run|memory)/"],
-  ["checkpoint, options and picture", "^lib/(checkpoint|options|picture)/"],
-  ["catalog", "^lib/catalog/"],
-  ["engine", "^lib/engine/"],
-  ["errors and types", "^lib/(errors\\.ts$|types/)"],
-];
+// What each room of lib/ may import; the rooms and their layers are in scripts/layers.js. `npm run lint` names the rule that is broken.
+const { layers } = require("./scripts/layers.js");
 
-const noUpwardImports = layers.slice(1).map(([name, path], below) => ({
-  name: `${name}-use-nothing-above`.replace(/,? /g, "-"),
+const pathsOf = (some) => some.flatMap(({ paths }) => paths);
+const [fronts] = layers;
+
+const noUpwardImports = layers.slice(1).map(({ name, paths }, above) => ({
+  name: `${name.replace(/,? /g, "-")}-use-nothing-above`,
   comment: `${name} may not know what is built on them: move what both need down, or hand it over as an argument.`,
   severity: "error",
-  from: { path },
-  to: { path: layers.slice(0, below + 1).map(([, above]) => above) },
+  from: { path: paths },
+  to: { path: pathsOf(layers.slice(0, above + 1)) },
 }));
 
 module.exports = {
@@ -32,14 +26,14 @@ module.exports = {
       name: "fronts-use-doors",
       comment: "A front is built as a user's program would be: what it needs of engine, checkpoint or catalog, a door exports.",
       severity: "error",
-      from: { path: layers[0][1] },
+      from: { path: fronts.paths },
       to: { path: "^lib/(engine|checkpoint|catalog)/" },
     },
     {
       name: "every-file-in-a-room",
-      comment: "A file that is in no layer is bound by no rule: give it a room, or name the new room in .dependency-cruiser.cjs.",
+      comment: "A file that is in no layer is bound by no rule: give it a room, or name the new room in scripts/layers.js.",
       severity: "error",
-      from: { path: "^lib/", pathNot: layers.map(([, path]) => path) },
+      from: { path: "^lib/", pathNot: pathsOf(layers) },
       to: {},
     },
     {

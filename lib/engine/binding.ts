@@ -2,8 +2,10 @@ import path from "node:path";
 import load from "node-gyp-build";
 import type {
   Device,
+  GenerationParameters,
+  HiresParameters,
   LogEvent,
-  Lora,
+  ModelFiles,
   ModelPart,
   Module,
   Offload,
@@ -15,6 +17,7 @@ import type {
   StepCache,
   Timings,
   TokenCounts,
+  VaeTiling,
 } from "../types/index.js";
 
 /** What a file of `native/` exports, typed. Nothing of it shows through `index.ts`. */
@@ -36,14 +39,7 @@ export type NativeEvent =
   | LogEvent;
 
 /** Mirrors `native/params/model.cc`. Unset members keep the engine's own defaults. */
-export interface NativeModelParams {
-  model?: string;
-  diffusionModel?: string;
-  clipL?: string;
-  clipG?: string;
-  t5xxl?: string;
-  vae?: string;
-  taesd?: string;
+export interface NativeModelParams extends ModelFiles {
   taesdPreviewOnly?: boolean;
   threads?: number;
   weightType?: string;
@@ -68,45 +64,17 @@ export interface NativeConvertParams {
 }
 
 /** Mirrors `native/params/generate.cc`. */
-export interface NativeGenerateParams {
-  prompt?: string;
-  negativePrompt?: string;
-  t5Prompt?: string;
-  negativeT5Prompt?: string;
-  width?: number;
-  height?: number;
-  steps?: number;
-  cfgScale?: number;
-  sampler?: string;
-  scheduler?: string;
-  seed?: bigint;
-  batchCount?: number;
-  eta?: number;
-  flowShift?: number;
-  sigmas?: number[];
+export interface NativeGenerateParams
+  extends Partial<Omit<GenerationParameters, "fit" | "vaeTiling" | "cache" | "hires" | "skipLayerGuidance">> {
   skipLayerGuidance?: SkipLayerGuidance;
-  clipSkip?: number;
-  loras?: Required<Lora>[];
   /** The tile's side in latents, which are 8 pixels wide. */
-  vaeTiling?: { enabled: boolean; tileSize?: number; relativeSize?: number; overlap?: number };
+  vaeTiling?: VaeTiling & { enabled: boolean };
   cache?: Omit<StepCache, "mode"> & { mode?: string };
+  hires?: Partial<HiresParameters> & { enabled: boolean };
   initImage?: NativeImage;
   mask?: NativeImage;
-  strength?: number;
-  keepUnmasked?: boolean;
-  maskFeather?: number;
   /** Not of the picture: its place in line. */
   priority?: number;
-  hires?: {
-    enabled: boolean;
-    width?: number;
-    height?: number;
-    steps?: number;
-    strength?: number;
-    upscaler?: string;
-    model?: string;
-    tileSize?: number;
-  };
   preview?: Preview;
 }
 
@@ -207,7 +175,7 @@ export interface NativeFootprint {
 /** What `native()` does not know: `force` is for lib/memory/guarded.ts. */
 type Forcible<T> = T & { force?: boolean };
 
-/** A model as lib/model.ts uses it: in this process, or in one of its own (lib/isolation/). */
+/** A model as lib/model.ts uses it: in this process, or in one of its own (lib/engine/isolation/). */
 export interface EngineModel extends Pick<NativeModel, "info" | "dispose"> {
   generate(params: Forcible<NativeGenerateParams>, emit: (event: NativeEvent) => void): NativeJob<Timings>;
   countTokens(prompt: string, t5Prompt?: string): TokenCounts | Promise<TokenCounts>;

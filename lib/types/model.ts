@@ -1,5 +1,6 @@
 import type { LogEvent, ProgressEvent } from "./events.js";
 import type { Family, ModelFiles } from "./files.js";
+import type { GenerationParameters } from "./result.js";
 
 export type Module = "diffusion" | "textEncoders" | "vae";
 
@@ -92,15 +93,8 @@ export interface ModelOptions extends ModelFiles {
   onLog?: (event: LogEvent) => void;
 }
 
-export interface ModelDefaults {
-  width: number;
-  height: number;
-  steps: number;
-  cfgScale: number;
-  sampler: string;
-  scheduler: string;
-  flowShift: number;
-}
+/** What `generate` takes where no option says otherwise. */
+export type ModelDefaults = Pick<GenerationParameters, "width" | "height" | "steps" | "cfgScale" | "sampler" | "scheduler" | "flowShift">;
 
 export interface ModelPart {
   bytes: number;

@@ -59,7 +59,7 @@ export async function planLora(extra: Extra, options: ReadOptions = {}): Promise
   if (!header) return refuse("is a pickle of Python, whose tensors only Python can list; convert it to safetensors");
   const adapter = readAdapter(header, await configBeside(extra.file, header));
   if (adapter.fault !== undefined) return refuse(`cannot be applied as its makers meant: ${adapter.fault}`);
-  if (adapter.changes.length > 0) return planOf(adapter);
+  if (adapter.changes.length > 0) return planOf(adapter, header.files[0]?.bytes ?? 0);
   const [first] = adapter.homeless;
   if (first === undefined) return refuse("is no LoRA: it holds no pair of lora_up and lora_down (or lora_A and lora_B) tensors");
   return refuse(`is a LoRA for another model: Stable Diffusion 3 has none of the modules that it changes, for example that of ${first}`);

@@ -23,13 +23,6 @@ inline bool begins_phase(std::string_view line, Phase& phase) {
   return false;
 }
 
-// While it reads LoRAs, its progress callback counts their tensors: follows whether it does.
-inline void follow_loras(std::string_view line, bool& reading) {
-  const auto says = [line](std::string_view words) { return line.find(words) != std::string_view::npos; };
-  if (says("loading LoRA from ")) reading = true;
-  if (says("apply_loras completed")) reading = false;
-}
-
 // Whether a line tells that memory could not be had. The call that needed it then fails, and says nothing or something else.
 inline bool lacks_memory(std::string_view line) {
   const auto says = [line](std::string_view words) { return line.find(words) != std::string_view::npos; };

@@ -24,8 +24,10 @@ export interface Shape {
   columns: number;
   /** What alpha is divided by; undefined for a form whose alpha has no meaning. */
   rank?: number;
-  /** The roles that it consists of. */
+  /** The roles that it consists of; GLoRA's in the order that its form is written in. */
   roles: Role[];
+  /** Rows and columns of LoKr's w1. */
+  first?: [rows: number, columns: number];
 }
 
 const elements = (tensor: TensorInfo) => elementsOf(tensor.shape) ?? Number.NaN;
@@ -144,7 +146,8 @@ function lokr(need: Need, tensors: Tensors): Shape {
   };
   const [rows1, columns1] = factor(1);
   const [rows2, columns2] = factor(2);
-  return { form: "lokr", rows: rows1 * rows2, columns: columns1 * columns2, ...(rank === undefined ? {} : { rank }), roles };
+  const first: [number, number] = [rows1, columns1];
+  return { form: "lokr", rows: rows1 * rows2, columns: columns1 * columns2, ...(rank === undefined ? {} : { rank }), roles, first };
 }
 
 function glora(need: Need): Shape {

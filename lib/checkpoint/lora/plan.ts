@@ -6,6 +6,8 @@ import type { Adapter, Change } from "./adapter.js";
  * changes point into.
  */
 interface Plan {
+  /** Of the file, in bytes. */
+  size: number;
   tensors: { name: string; type: string; offset: number; bytes: number; elements: number }[];
   changes: PlannedChange[];
   /** The first names of tensors without a module, and how many there are. */
@@ -24,7 +26,9 @@ interface PlannedChange {
   rank?: number;
   alpha?: number;
   rootOfRank?: boolean;
-  /** Places in `tensors` by role; GLoRA's in the order that its form is written in. */
+  /** Rows and columns of LoKr's w1. */
+  first?: [rows: number, columns: number];
+  /** Places in `tensors` by role. */
   roles: Record<string, number>;
   /** A magnitude has a number for each row or for each column (of inputs). */
   magnitudeOf?: "rows" | "columns";
@@ -32,16 +36,16 @@ interface PlannedChange {
 
 const shownNames = 3;
 
-/** The plan of an adapter without a fault. */
-export function planOf({ changes, homeless }: Adapter): string {
+/** The plan of an adapter without a fault, in a file of `size` bytes. */
+export function planOf({ changes, homeless }: Adapter, size: number): string {
   const tensors: Plan["tensors"] = [];
   const planned = changes.map((change) => planChange(change, tensors));
-  const plan: Plan = { tensors, changes: planned, homeless: { names: homeless.slice(0, shownNames), count: homeless.length } };
+  const plan: Plan = { size, tensors, changes: planned, homeless: { names: homeless.slice(0, shownNames), count: homeless.length } };
   return JSON.stringify(plan);
 }
 
 function planChange(change: Change, tensors: Plan["tensors"]): PlannedChange {
-  const { place, ofBias, form, rows, columns, rank, alpha, rootOfRank } = change;
+  const { place, ofBias, form, rows, columns, rank, first, alpha, rootOfRank } = change;
   const names = form === "glora" ? new Map(change.roles.map((role, i) => [role, ["a1", "a2", "b1", "b2"][i]])) : undefined;
   const roles: Record<string, number> = {};
   for (const [role, { name, type, offset, bytes, shape }] of change.tensors) {
@@ -60,6 +64,7 @@ function planChange(change: Change, tensors: Plan["tensors"]): PlannedChange {
     ...(rank === undefined ? {} : { rank }),
     ...(alpha === undefined ? {} : { alpha }),
     ...(rootOfRank ? { rootOfRank } : {}),
+    ...(first ? { first } : {}),
     roles,
     ...(magnitude ? { magnitudeOf: magnitudeAxis(magnitude, rows) } : {}),
   };

@@ -72,10 +72,14 @@ void repack([[maybe_unused]] ModelManager& manager) {
 #endif
 }
 
-// Has all weights read again.
-void drop_weights([[maybe_unused]] ModelManager& manager) {
+// Has all weights read again. What has computed with them must not take them for loaded.
+void drop_weights(StableDiffusionGGML& sd) {
+  sd.cond_stage_model->runner_done();
+  sd.diffusion_model->runner_done();
+  sd.first_stage_model->runner_done();
+  if (sd.preview_vae) sd.preview_vae->runner_done();
 #ifdef SDCPP_WEIGHTS_BUFFER_TYPE
-  manager.drop_params();
+  sd.model_manager->drop_params();
 #endif
 }
 
@@ -233,7 +237,7 @@ void apply_loras(sd_ctx_t* context, const std::vector<lora::Request>& requests, 
   if (merged != loras.merged) {
     loras.merged = "?";  // until all weights have been read
     loras.merges.set(selection.merged);
-    drop_weights(*sd.model_manager);
+    drop_weights(sd);
     preload(sd, modules, on_group);
     loras.merged = merged;
   }

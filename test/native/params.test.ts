@@ -79,19 +79,20 @@ test("every generate option reaches the engine's struct", () => {
 
   const { parameters, preview, priority } = checkGenerateOptions(given, { defaults, maxSide: 1024, depth: 24 });
   const images = { initImage: given.initImage, mask: given.mask };
-  const received = values(native().describe("generate", { ...nativeParams(parameters, images, preview), priority }));
+  const received = values(native().describe("generate", { ...nativeParams(parameters, images, preview, ["plan"]), priority }));
   const { skipLayerGuidance: _guidance, vaeTiling: _tiling, cache: _cache, hires: _hires, preview: _preview, ...plain } = given;
   const { fit: _fit, force: _force, ...flat } = plain;
   const nested = nestedNames.flatMap((name) => Object.entries(given[name]).map(([part, value]) => [`${name}.${part}`, value]));
   const unset = { "hires.enabled": true, "vaeTiling.relativeSize": 0, "cache.warmup": 4, "cache.window": 2, "cache.windowGrowth": 0.5 };
   const latent = { "vaeTiling.enabled": true, "vaeTiling.tileSize": 16 };
-  assert.deepEqual(received, { ...flat, ...Object.fromEntries(nested), ...unset, ...latent });
+  const loras = [{ path: "l.gguf", weight: 0.5, plan: "plan" }];
+  assert.deepEqual(received, { ...flat, loras, ...Object.fromEntries(nested), ...unset, ...latent });
 });
 
 test("the other members of tiling and caches reach the engine's struct", () => {
   const check = (options: object) => {
     const { parameters } = checkGenerateOptions({ prompt: "a", ...options }, { defaults, maxSide: 1024, depth: 24 });
-    return values(native().describe("generate", nativeParams(parameters)));
+    return values(native().describe("generate", nativeParams(parameters, undefined, undefined, ["l", "n"])));
   };
   const spectrum = check({ cache: { mode: "spectrum", end: 0.5, warmup: 3, window: 5, windowGrowth: 1.5 } });
   assert.equal(spectrum["cache.mode"], "spectrum");
@@ -100,7 +101,7 @@ test("the other members of tiling and caches reach the engine's struct", () => {
   assert.deepEqual([check({ cache: false })["cache.mode"], check({})["cache.mode"]], ["disabled", "disabled"]);
   assert.deepEqual([check({ vaeTiling: true })["vaeTiling.tileSize"], check({})["vaeTiling.enabled"]], [32, false]);
   assert.equal(check({ vaeTiling: { relativeSize: 0.5 } })["vaeTiling.relativeSize"], 0.5);
-  assert.deepEqual(check({ loras: [{ path: "l", weight: 0 }, { path: "m" }] }).loras, [{ path: "m", weight: 1 }], "no change, not merged"); // biome-ignore format: short
+  assert.deepEqual(check({ loras: [{ path: "l", weight: 0 }, { path: "m" }] }).loras, [{ path: "m", weight: 1, plan: "n" }], "no change, not merged"); // biome-ignore format: short
 });
 
 test("every model option reaches the engine's struct", () => {

@@ -258,6 +258,11 @@ export function withSite(error: Error, site: string): Error {
   return error;
 }
 
+/** For messages that repeat what may be long, such as a data URL: at most 200 characters. */
+export function shortened(text: string): string {
+  return text.length > 200 ? `${text.slice(0, 150)}…${text.slice(-49)}` : text;
+}
+
 /** For messages: "2.86 GB", in powers of ten as on the hub's pages. */
 export function formatBytes(bytes: number): string {
   if (bytes < 1e6) return `${(bytes / 1e3).toFixed(1)} kB`;

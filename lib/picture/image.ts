@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { inspect } from "node:util";
 import sharp from "sharp";
 import { checkOptions, checkValue, type Option, type OptionTable } from "../options/check.js";
 import type { EncodeOptions, ImageFormat, Image as Picture } from "../types/index.js";
@@ -62,4 +63,16 @@ export class Image implements Picture {
       throw error;
     }
   }
+
+  toJSON(): ReturnType<Picture["toJSON"]> {
+    const { width, height, channels, parameters } = this;
+    return { width, height, channels, ...(parameters === undefined ? {} : { parameters }) };
+  }
 }
+
+/** For the console, to which half a million numbers say nothing. */
+Object.defineProperty(Image.prototype, inspect.custom, {
+  value(this: Image, _depth: number, options: object) {
+    return `Image ${inspect(this.toJSON(), options)}`;
+  },
+});

@@ -21,6 +21,8 @@ export interface Image {
    * @throws InvalidOptionError for another ending or an unknown option
    */
   toFile(file: string, options?: EncodeOptions): Promise<void>;
+  /** What `JSON.stringify` takes: no pixels. */
+  toJSON(): { width: number; height: number; channels: number; parameters?: string };
 }
 
 /**
@@ -35,11 +37,12 @@ export interface RawImage {
 }
 
 /**
- * A picture as an option: a file's path, the bytes of a file (anything that sharp reads), an `Image`, raw pixels or a sharp pipeline.
+ * A picture as an option: a file's path, the bytes of a file (anything that sharp reads), a data URL, an `Image`, raw pixels or a sharp
+ * pipeline. Bytes may be those of another realm (a test environment, an Electron context).
  * EXIF orientation is applied, gray becomes RGB and 16 bits become 8. It is read when the run is started; do not change its bytes before
  * the first event.
  */
-export type ImageInput = string | Uint8Array | Image | RawImage | Sharp;
+export type ImageInput = string | Uint8Array | ArrayBuffer | Image | RawImage | Sharp;
 
 /** By a file's ending. */
 export type ImageFormat = "png" | "jpg" | "jpeg" | "webp" | "avif";

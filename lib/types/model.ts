@@ -69,7 +69,10 @@ export interface ModelOptions extends ModelFiles {
   rng?: string;
   /** Prompts whose encoding is kept, so that the same prompt with another seed needs no text encoder. 0 to 1000. Default: 8. */
   promptCache?: number;
-  /** Folder of the LoRAs that prompts name as `<lora:name:0.8>`, files `name.safetensors` or `name.gguf`. Default: none, such tags are an error. */
+  /**
+   * Folder of the LoRAs that prompts name as `<lora:name:0.8>`, files `name.safetensors` or `name.gguf` in it or in folders below it
+   * (`<lora:styles/name:0.8>`, or the name alone where one file has it). Default: none, such tags are an error.
+   */
   loraDir?: string;
   /** Default: "auto". */
   loraApplyMode?: LoraApplyMode;

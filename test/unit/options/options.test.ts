@@ -265,9 +265,10 @@ describe("generate options", () => {
     rejects(() => check({ prompt: "a <lora:l>" }), "prompt", "without loraDir");
     rejects(() => check({ prompt: "a", negativePrompt: "<lora:l:1>" }), "negativePrompt", "belong in prompt");
     assert.equal(check({ prompt: "a <lora and > b" }).prompt, "a <lora and > b");
-    const names = ["", ".", "..", "../l", "a/b", "a\\b", "/etc/passwd", "C:l"];
+    const names = ["", ".", "..", "../l", "a/b", "a\\b", "/etc/passwd", "a/../../l", "..\\l", "a//b", "l/."];
     const inFolder = (name: string) => checkGenerateOptions({ prompt: `<lora:${name}:1>` }, { ...limits, loraDir: __dirname });
     for (const name of names) rejects(() => inFolder(name), "prompt", "is no file in loraDir", "no .safetensors or .gguf file is there");
+    rejects(() => inFolder("C:l"), "prompt", "as the weight in <lora:C:l:1>");
   });
 
   it("reads each property once and copies arrays", () => {

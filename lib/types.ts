@@ -626,7 +626,7 @@ export interface TokenCounts {
   clipL?: EncoderTokens;
   clipG?: EncoderTokens;
   t5xxl?: EncoderTokens;
-  /** Chunks of 77 positions that the encoder with the most takes, as `estimateMemory` wants them. `generate` accepts at most 16. */
+  /** Chunks of 77 positions that the encoder with the most takes. `generate` accepts at most 16. */
   chunks: number;
 }
 

@@ -22,8 +22,10 @@ export interface EstimateOptions
   extends ModelFiles,
     Pick<ModelOptions, ModelChoices | "mmap" | "offload" | "weightType" | "signal">,
     Pick<GenerateOptions, PictureChoices> {
-  /** What the prompt takes in chunks of 77 tokens, 1 to 16, for the CLIPs and T5 alike; `model.countTokens` counts them. Default: 1. */
+  /** Chunks of 77 tokens that the CLIPs read of the prompt, 1 to 16; `model.countTokens` counts them. Default: 1. */
   chunks?: number;
+  /** Tokens that T5 reads, with the end and padding, 77 to 1232: its `positions` in `model.countTokens`. Default: 77 for each chunk. */
+  t5Tokens?: number;
   /** With an `initImage`. Default: false. */
   imageToImage?: boolean;
 }
@@ -141,10 +143,14 @@ function evaluate(footprint: Footprint, picture: Picture): Omit<MemoryEstimate, 
 }
 
 /** The picture that the options describe, with the family's defaults. */
-function pictureOf({ picture, chunks, imageToImage }: CheckedEstimateOptions, info: NativeFootprintInfo, family: Family): Picture {
+function pictureOf(
+  { picture, chunks, t5Tokens, imageToImage }: CheckedEstimateOptions,
+  info: NativeFootprintInfo,
+  family: Family,
+): Picture {
   const side = maxSide(info.positions);
   const defaults = familyDefaults(family, side);
   const limits = { defaults, maxSide: side, depth: info.depth, previewModes: previewModesOf(info.parts) };
   const { parameters, preview } = checkGenerateOptions({ ...picture, prompt: "" }, limits);
-  return { params: nativeParams(parameters, undefined, preview), chunks, beginsWithPicture: imageToImage };
+  return { params: nativeParams(parameters, undefined, preview), chunks, t5Tokens, beginsWithPicture: imageToImage };
 }

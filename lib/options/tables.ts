@@ -26,7 +26,7 @@ const backend = {
 } as const;
 const threads = { kind: "integer", min: 1, max: 512, env: "SDCPP_THREADS", defaultText: "SDCPP_THREADS, else physical cores" } as const;
 const isolate = { kind: "boolean", default: false, description: "Run the engine in a process of its own" } as const;
-// Room for what 16 chunks of tokens can hold (native/engine/conditioner.cc has that limit), with weights.
+// Room for what 16 chunks of tokens can hold, with weights; native/engine/conditioner.cc has the limits in tokens.
 const prompt = { kind: "string", maxBytes: 16_384 } as const;
 
 export const fileOptions: OptionTable = {
@@ -250,6 +250,7 @@ export const estimateModelOptions: OptionTable = { ...fileOptions, ...pick(model
 export const estimatePictureOptions: OptionTable = {
   ...pick(generateOptions, estimatePictureNames),
   chunks: { kind: "integer", min: 1, max: 16, default: 1, description: "Chunks of 77 tokens that the prompt has" },
+  t5Tokens: { kind: "integer", min: 77, max: 1232, defaultText: "77 for each chunk", description: "Tokens that T5 reads" },
   imageToImage: { kind: "boolean", default: false, description: "With a picture to begin with" },
 };
 

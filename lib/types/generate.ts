@@ -3,8 +3,8 @@ import type { ImageInput } from "./image.js";
 
 export interface GenerateOptions {
   /**
-   * What to draw. Weights as `(word:1.2)`, see docs/prompts.md. At most 16 KiB of UTF-8 and 16 chunks of 77 tokens, about 900 words;
-   * `countTokens` counts them.
+   * What to draw. Weights as `(word:1.2)`, see docs/prompts.md. At most 16 KiB of UTF-8, 1200 tokens of the CLIPs and 1231 of T5, about 900
+   * words; `countTokens` counts them. T5 was trained with 256: a longer text is read, and the log says so.
    */
   prompt: string;
   /** What to avoid. Ignored when `cfgScale` is 1. Default: "". */

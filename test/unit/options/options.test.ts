@@ -307,14 +307,16 @@ describe("generate options", () => {
 
 describe("estimate options", () => {
   it("takes those of a load and of a picture that decide its memory", () => {
-    const given = { diffusionModel: "d", width: 512, batchCount: 2, chunks: 3, imageToImage: true };
-    const { model, picture, chunks, imageToImage } = checkEstimateOptions(given);
-    assert.deepEqual([model.files, picture, chunks, imageToImage], [{ diffusionModel: "d" }, { width: 512, batchCount: 2 }, 3, true]);
+    const given = { diffusionModel: "d", width: 512, batchCount: 2, chunks: 3, t5Tokens: 100, imageToImage: true };
+    const { model, picture, ...rest } = checkEstimateOptions(given);
+    assert.deepEqual([model.files, picture], [{ diffusionModel: "d" }, { width: 512, batchCount: 2 }]);
+    assert.deepEqual(rest, { chunks: 3, t5Tokens: 100, imageToImage: true });
   });
 
   it("refuses wrong values and other options", () => {
     rejects(() => checkEstimateOptions({ width: 500 }), "width", "a multiple of 16");
     rejects(() => checkEstimateOptions({ chunks: 17 }), "chunks", "an integer from 1 to 16");
+    rejects(() => checkEstimateOptions({ t5Tokens: 1233 }), "t5Tokens", "an integer from 77 to 1232");
     rejects(() => checkEstimateOptions({ imageToImage: "a.png" }), "imageToImage", "true or false");
     rejects(() => checkEstimateOptions({ placement: { textencoder: "cpu" } }), "placement.textencoder", "did you mean textEncoders?");
     rejects(() => checkEstimateOptions({ steps: 4 }), "steps", "unknown option");

@@ -34,8 +34,17 @@ export type NativeEvent =
   | PhaseEvent
   /** `seconds` since the phase began. `load` and `convert` count tensors, `sample` counts steps of one image. */
   | { type: "progress"; phase: Phase; step: number; steps: number; image: number; pass?: number; seconds: number }
-  | { type: "preview"; image: number; step: number; pass?: number; width: number; height: number; channels: number; data: Uint8Array }
-  | { type: "image"; image: number; seed: bigint; width: number; height: number; channels: number; data: Uint8Array }
+  | {
+      type: "preview";
+      image: number;
+      step: number;
+      pass?: number;
+      width: number;
+      height: number;
+      channels: number;
+      data: Uint8Array<ArrayBuffer>;
+    }
+  | { type: "image"; image: number; seed: bigint; width: number; height: number; channels: number; data: Uint8Array<ArrayBuffer> }
   | LogEvent;
 
 /** Mirrors `native/params/model.cc`. Unset members keep the engine's own defaults. */

@@ -1,7 +1,8 @@
 import { gzipSync, inflateSync } from "node:zlib";
-import sharp from "sharp";
-import { InvalidOptionError, shortened } from "../errors.js";
+import type { Sharp } from "sharp";
+import { InvalidOptionError, NoBinaryError, shortened } from "../errors.js";
 import { readImageFile } from "./file.js";
+import { sharp } from "./sharp.js";
 
 /** Texts inside image files. Ours is in PNG's `parameters` chunk or EXIF's UserComment, where other tools look for it. */
 export type Texts = Record<string, string>;
@@ -19,7 +20,7 @@ function crc32(data: Buffer): number {
 }
 
 /** Puts the text behind the first chunk (IHDR), so that readers find it before the pixels. */
-export function addPngText(png: Buffer, text: string): Buffer {
+export function addPngText(png: Buffer, text: string): Buffer<ArrayBuffer> {
   const key = Buffer.from(`${keyword}\0`);
   // tEXt is Latin-1 and known everywhere; iTXt (no compression, language or translated keyword) is UTF-8.
   const [type, data] = isAscii(text)
@@ -92,7 +93,7 @@ function userCommentValue(text: string): Buffer {
 }
 
 /** Lets `pipeline` write EXIF with room for the text. */
-export function reserveExifText(pipeline: sharp.Sharp, text: string): sharp.Sharp {
+export function reserveExifText(pipeline: Sharp, text: string): Sharp {
   return pipeline.withExif({ IFD2: { UserComment: placeholder(userCommentValue(text).length - 8) } });
 }
 
@@ -101,7 +102,7 @@ function placeholder(length: number): string {
 }
 
 /** Puts the text into the room that `reserveExifText` made. */
-export function addExifText(encoded: Buffer, text: string): Buffer {
+export function addExifText<Encoded extends Buffer>(encoded: Encoded, text: string): Encoded {
   const value = userCommentValue(text);
   const at = encoded.indexOf(`ASCII\0\0\0${placeholder(value.length - 8)}`, 0, "latin1");
   if (at < 0) throw new Error("the image encoder wrote no room for the parameters text");
@@ -164,6 +165,7 @@ export async function readTexts(source: string | Uint8Array): Promise<Texts> {
     const { exif } = await sharp(bytes).metadata();
     return exif ? readExifTexts(exif) : {};
   } catch (error) {
+    if (error instanceof NoBinaryError) throw error;
     throw new InvalidOptionError("image", `expected an image file that can be read: ${shortened((error as Error).message)}`);
   }
 }

@@ -3,7 +3,7 @@ import type { Sharp } from "sharp";
 /** A picture in memory. */
 export interface Image {
   /** Rows from the top, `channels` bytes a pixel. */
-  readonly data: Uint8Array;
+  readonly data: Uint8Array<ArrayBuffer>;
   readonly width: number;
   readonly height: number;
   readonly channels: 1 | 3 | 4;
@@ -15,10 +15,10 @@ export interface Image {
    * The bytes of an image file.
    * @throws InvalidOptionError for an unknown format or option
    */
-  encode(format: ImageFormat, options?: EncodeOptions): Promise<Buffer>;
+  encode(format: ImageFormat, options?: EncodeOptions): Promise<Buffer<ArrayBuffer>>;
   /**
    * Writes a file in the format of its ending: .png, .jpg, .jpeg, .webp or .avif. The file appears when it is complete, replacing an older one.
-   * @throws InvalidOptionError for another ending or an unknown option
+   * @throws InvalidOptionError for another ending or an unknown option, and when the file cannot be written
    */
   toFile(file: string, options?: EncodeOptions): Promise<void>;
   /** What `JSON.stringify` takes: no pixels. */

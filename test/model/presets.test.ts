@@ -57,7 +57,7 @@ const quick = { prompt: "a red circle", width: 64, height: 64, seed: 7 };
 test("a preset that was not pulled says how to get it, and asks no server", async () => {
   const expected = (error: unknown) =>
     error instanceof MissingComponentError &&
-    error.message.includes("`npx sdcpp pull sd3.5-large-turbo:f16`") &&
+    error.message.includes("`npx node-sd-cpp pull sd3.5-large-turbo:f16`") &&
     ["diffusionModel.gguf (", "clipL.gguf (", "taesd.gguf ("].every((part) => error.message.includes(part));
   await assert.rejects(load({ preset: id }), expected);
   await assert.rejects(load({ preset: "turbo" }), expected);
@@ -112,7 +112,7 @@ test("sdcpp generate --model draws with pulled files, and reproduce finds them b
   assert.match((await sdcpp("reproduce", picture, "--threads", "1")).stdout, /^identical/);
   await rm(path.join(home, "models"), { recursive: true });
   await assert.rejects(sdcpp("generate", "x", "--model", "turbo"), ({ stderr }) =>
-    /npx sdcpp pull sd3\.5-large-turbo:f16.*ERR_MISSING/.test(stderr),
+    /npx node-sd-cpp pull sd3\.5-large-turbo:f16.*ERR_MISSING/.test(stderr),
   );
   await assert.rejects(
     sdcpp("generate", "x", "--model", "sd3.5-large-turbo:q9"),

@@ -76,7 +76,7 @@ function chooseModel(given: Record<string, unknown>, drawn: ImageParameters): Mo
   if (chosen.preset !== undefined) return { ...then, ...others, ...chosen };
   if (given.model === undefined && given.diffusionModel === undefined && given.files === undefined) {
     const name = drawn.model === undefined ? "a model that its text does not name" : `"${drawn.model}"`;
-    throw new InvalidOptionError("model", `the picture was made with ${name}; give its files by the flags of sdcpp generate`);
+    throw new InvalidOptionError("model", `the picture was made with ${name}; give its files by the flags of npx node-sd-cpp generate`);
   }
   return { ...then, ...others, ...chosen };
 }

@@ -1,5 +1,6 @@
 #include "engine/charsmap.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -10,9 +11,9 @@
 namespace sdcpp::engine {
 namespace {
 
-constexpr size_t kMatches = 32;  // as sentencepiece; no key of T5's has as many prefixes that are keys
-constexpr std::string_view kSpace = "\u2581";
-constexpr std::string_view kReplacement = "\uFFFD";
+constexpr size_t kMatches = 32;                            // as sentencepiece; no key of T5's has as many prefixes that are keys
+constexpr std::string_view kSpace = "\xE2\x96\x81";        // U+2581; bytes, whatever character set a compiler takes
+constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
 
 bool ends_with(const std::string& text, std::string_view end) {
   return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;

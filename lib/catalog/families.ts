@@ -2,7 +2,7 @@ import path from "node:path";
 import type { NativeModelInfo } from "../engine/binding.js";
 import type { Family, ModelDefaults, ModelFiles } from "../types/index.js";
 
-const common = { sampler: "euler", scheduler: "discrete", flowShift: 3 };
+const common = { sampler: "euler", scheduler: "normal", flowShift: 3 };
 const stability = "Stability AI Community License";
 
 /** What the makers of each family recommend. Skip-layer guidance is never a default: it spoils Large's pictures. */

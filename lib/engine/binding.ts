@@ -107,6 +107,8 @@ export interface NativeGenerateParams {
     upscaler?: string;
     model?: string;
     tileSize?: number;
+    /** Of its own pass, instead of the scheduler's. */
+    sigmas?: number[];
   };
   preview?: { every?: number; mode?: string };
 }

@@ -280,8 +280,9 @@ export interface SkipLayerGuidance {
   /** 0 = off. Default: 2.5. */
   scale?: number;
   /**
-   * Part of the steps in which it acts, 0 to 1: in the steps above `floor(start · (steps + 1))` and below `floor(end · (steps + 1))`. Default: 0.01
-   * to 0.2, which is no step at all with fewer than 9 steps. Each step in it takes one pass more.
+   * Part of the steps in which it acts, 0 to 1: counted from 0, in the steps above `start · steps` and below `end · steps`, so never in the first,
+   * as in diffusers. Default: 0.01 to 0.2, which is the second to the sixth of 28 steps, and no step at all with fewer than 6. Each step in
+   * it takes one pass more.
    */
   start?: number;
   end?: number;
@@ -409,8 +410,8 @@ export interface GenerateOptions {
    */
   sampler?: string;
   /**
-   * `discrete`, `karras`, `exponential`, `sgm_uniform`, `simple`, `smoothstep`, `kl_optimal`, `lcm`, `bong_tangent` or `ltx2`. `karras`,
-   * `exponential` and `bong_tangent` need at least 2 steps, `lcm` takes at most 50, `smoothstep` at most 77. Default: "discrete".
+   * `normal`, `discrete`, `karras`, `exponential`, `sgm_uniform`, `simple`, `smoothstep`, `kl_optimal`, `lcm`, `bong_tangent` or `ltx2`. `karras`,
+   * `exponential` and `bong_tangent` need at least 2 steps, `lcm` takes at most 50, `smoothstep` at most 77. Default: "normal", the reference's schedule.
    */
   scheduler?: string;
   /** First image's seed, 0 to 2⁶³−1; image i of a batch uses seed + i. Default: drawn at random and reported. */
@@ -446,9 +447,9 @@ export interface GenerateOptions {
    */
   initImage?: ImageInput;
   /**
-   * How much of the `initImage` is drawn anew, 0 to 1: the last part of the steps is drawn, rounded, at least one step and below 1 at most
-   * all but one. At 1 the picture decides nothing but the size (and what a `mask` keeps; with `sigmas`, it is still mixed in where they begin
-   * below 1). Default: 0.75.
+   * How much of the `initImage` is drawn anew, 0 to 1: the last part of the steps is drawn, rounded up (as in diffusers), at least one step.
+   * At 1, or where rounding up gives all steps, the picture decides nothing but the size (and what a `mask` keeps; with `sigmas`, it is
+   * still mixed in where they begin below 1). Default: 0.75.
    */
   strength?: number;
   /** How `initImage` and `mask` are put into `width` x `height`. "contain" leaves bars, white in the picture and to be painted in the mask. Default: "cover". */

@@ -165,10 +165,16 @@ export interface NativeTimings {
   total: number;
 }
 
+export interface NativeEncoderTokens {
+  tokens: number;
+  chunks: number;
+  positions: number;
+}
+
 export interface NativeTokenCounts {
-  clipL?: { tokens: number; chunks: number };
-  clipG?: { tokens: number; chunks: number };
-  t5xxl?: { tokens: number; chunks: number };
+  clipL?: NativeEncoderTokens;
+  clipG?: NativeEncoderTokens;
+  t5xxl?: NativeEncoderTokens;
   chunks: number;
 }
 
@@ -179,6 +185,14 @@ export interface NativeModel {
   check(params: NativeGenerateParams): void;
   /** On the calling thread: by encoder, and `chunks` of the whole. */
   countTokens(prompt: string, t5Prompt?: string): NativeTokenCounts;
+  /** For tests: what each encoder that is loaded reads, all chunks in a row, with begin, end and padding. */
+  tokens(prompt: string, t5Prompt?: string): Record<string, { ids: Int32Array; weights: Float32Array }>;
+  /** For tests: what the diffusion model reads: 4096 numbers for each position, the CLIPs' then T5's; and 768 of CLIP-L, 1280 of CLIP-G. */
+  encode(
+    prompt: string,
+    t5Prompt: string | undefined,
+    emit: (event: NativeEvent) => void,
+  ): NativeJob<{ context: Float32Array; pooled: Float32Array }>;
   /** Cancels the model's jobs and frees it on the engine thread. */
   dispose(): Promise<void>;
 }
@@ -210,6 +224,8 @@ export interface NativeFootprintInfo extends Pick<NativeModelInfo, "depth" | "du
 export interface NativeMeasured {
   diffusion: NativeComputation;
   decode: NativeComputation;
+  /** Of T5's text. */
+  t5xxl?: NativeComputation;
   encode?: NativeComputation;
   preview?: NativeComputation;
 }
@@ -217,7 +233,7 @@ export interface NativeMeasured {
 export interface NativeFootprint {
   readonly info: NativeFootprintInfo;
   /** What a picture takes, on the calling thread; a picture to begin with is not among the params. Throws for a size that cannot be drawn. */
-  measure(params: NativeGenerateParams, chunks: number, beginsWithPicture: boolean): NativeMeasured;
+  measure(params: NativeGenerateParams, chunks: number, t5Tokens: number, beginsWithPicture: boolean): NativeMeasured;
   /** The parts' devices, by ggml's names; `host` is the CPU, whose numbers are the machine's. */
   devices(): Record<string, { free: number; total: number; host: boolean }>;
   /** Frees it; nothing but this may be called afterwards. */

@@ -22,7 +22,7 @@ export interface EstimateOptions
   extends ModelFiles,
     Pick<ModelOptions, ModelChoices | "mmap" | "offload" | "weightType" | "signal">,
     Pick<GenerateOptions, PictureChoices> {
-  /** Chunks of 77 tokens that the prompt has, 1 to 16; `model.countTokens` counts them. Default: 1. */
+  /** What the prompt takes in chunks of 77 tokens, 1 to 16, for the CLIPs and T5 alike; `model.countTokens` counts them. Default: 1. */
   chunks?: number;
   /** With an `initImage`. Default: false. */
   imageToImage?: boolean;
@@ -122,7 +122,7 @@ function evaluate(footprint: Footprint, picture: Picture): Omit<MemoryEstimate, 
     const previews = name === "taesd" && parts.vae !== undefined;
     if (previews) return measured.preview?.buffer ?? 0;
     if (name === "vae" || name === "taesd") return Math.max(measured.decode.buffer, measured.encode?.buffer ?? 0);
-    return parts[name]?.text.buffer ?? 0;
+    return ((name === "t5xxl" && measured.t5xxl) || parts[name]?.text)?.buffer ?? 0;
   };
   return {
     width,

@@ -26,7 +26,7 @@ const backend = {
 } as const;
 const threads = { kind: "integer", min: 1, max: 512, env: "SDCPP_THREADS", defaultText: "SDCPP_THREADS, else physical cores" } as const;
 const isolate = { kind: "boolean", default: false, description: "Run the engine in a process of its own" } as const;
-// Room for what 16 chunks of tokens can hold (native/engine/conditioner.cc has that limit), with weights.
+// Room for what 16 chunks of tokens can hold, with weights; native/engine/conditioner.cc has the limits in tokens.
 const prompt = { kind: "string", maxBytes: 16_384 } as const;
 
 export const fileOptions: OptionTable = {

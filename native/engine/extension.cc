@@ -166,6 +166,17 @@ void begin_picture(sd_ctx_t* context) { begin_numbers(*context->sd->rng); }
 
 TokenCounts count_tokens(const sd_ctx_t* context, const std::string& prompt) { return conditioner_of(context).count(prompt); }
 
+std::vector<EncoderTokens> tokens_of(const sd_ctx_t* context, const std::string& prompt) { return conditioner_of(context).tokens(prompt); }
+
+Encoded encode(sd_ctx_t* context, const std::string& prompt) {
+  StableDiffusionGGML& sd = *context->sd;
+  const ConditionerRunnerDoneOnExit done{sd.cond_stage_model.get()};
+  ConditionerParams params;
+  params.text = prompt;
+  const SDCondition condition = sd.cond_stage_model->get_learned_condition(sd.n_threads, params);
+  return {condition.c_crossattn.values(), condition.c_vector.values()};
+}
+
 void check_prompt(const sd_ctx_t* context, const std::string& prompt) { conditioner_of(context).check(prompt); }
 
 sd_ctx_t* load(const sd_ctx_params_t& params, const LoadOptions& options, ModelInfo& info) {

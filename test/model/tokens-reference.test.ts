@@ -3,7 +3,7 @@ import { createReadStream } from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { after, before, test } from "node:test";
-import { type NativeModel, native, packageRoot } from "../../lib/binding.js";
+import { type NativeModel, native, packageRoot } from "../../lib/engine/binding.js";
 import { clipL, largeShaped, t5Small, taesd3 } from "../helpers/checkpoints.js";
 
 // Made by test/reference/tokens.py; SDCPP_TOKENS names another file of it, such as one of random texts.

@@ -214,4 +214,5 @@ def main():
             write(corpus(), file)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,6 +1,4 @@
 """What the text encoders make of a prompt: as Stability's sd3_infer.py and ComfyUI put it together."""
-import re
-
 import torch
 
 from models import CLIP_EOS
@@ -9,22 +7,10 @@ BOS, WINDOW = 49406, 77
 
 
 def clip_chunks(tokenizer, text):
-    """Windows of 77 with begin and end, padded with the end. As ComfyUI's SDTokenizer: a word goes to the next window whole, if it is short."""
-    chunks, batch = [], [BOS]
-    for word in text.split(" "):
-        ids = tokenizer(word)
-        long = len(ids) >= 8
-        while ids:
-            room = WINDOW - 1 - len(batch)
-            if len(ids) <= room:
-                batch, ids = batch + ids, []
-                continue
-            if long:
-                batch, ids = batch + ids[:room], ids[room:]
-            chunks.append(batch)
-            batch = [BOS]
-    chunks.append(batch)
-    return [chunk + [CLIP_EOS] * (WINDOW - len(chunk)) for chunk in chunks]
+    """Windows of 75 ids between begin and end, padded with the end, as ComfyUI's SDTokenizer (a text without weights and embeddings is one piece)."""
+    ids, room = tokenizer(text), WINDOW - 2
+    parts = [ids[at : at + room] for at in range(0, len(ids), room)] or [[]]
+    return [[BOS, *part] + [CLIP_EOS] * (WINDOW - 1 - len(part)) for part in parts]
 
 
 class Conditions:

@@ -36,7 +36,7 @@ function peftLora(): TensorSpec[] {
 function kohyaLora(): TensorSpec[] {
   return blocks.flatMap((i) => [
     ...pair(`lora_unet_joint_blocks_${i}_x_block_attn_qkv`, width, 3 * width, "lora_down lora_up"),
-    ...pair(`lora_unet_joint_blocks_${i}_context_block_mlp_fc1`, width, 4 * width, "lora_down lora_up"),
+    ...(i < 23 ? pair(`lora_unet_joint_blocks_${i}_context_block_mlp_fc1`, width, 4 * width, "lora_down lora_up") : []),
     { name: `lora_unet_joint_blocks_${i}_x_block_attn_qkv.alpha`, shape: [1], type: "f32", mean: 2, std: 0 } as const,
   ]);
 }

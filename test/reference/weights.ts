@@ -13,6 +13,8 @@ export interface Weights {
   std: number;
   /** Stored in half precision; the values are such either way. */
   half: boolean;
+  /** Spread nearly as a normal distribution instead (the sum of four uniform ones). Default: false. */
+  bell?: boolean;
 }
 
 const levels = 4096;
@@ -44,9 +46,10 @@ function halfBits(value: number): number {
 }
 
 /** The tensor's bytes: of 4096 values that are evenly spaced, a hash of the position chooses one. The mixer's constants are lowbias32's. */
-function expand({ name, shape, mean, std, half: stored }: Weights): Uint8Array {
+function expand({ name, shape, mean, std, half: stored, bell }: Weights): Uint8Array {
   const count = shape.reduce((product, length) => product * length, 1);
-  const values = Array.from({ length: levels }, (_, level) => half(mean + std * Math.sqrt(3) * ((level + 0.5) / (levels / 2) - 1)));
+  const spread = (level: number) => (bell ? (level - 510) / 147.8 : Math.sqrt(3) * ((level + 0.5) / (levels / 2) - 1)); // 147.8: deviation of four bytes' sum
+  const values = Array.from({ length: levels }, (_, level) => half(mean + std * spread(level)));
   const table = stored ? Uint16Array.from(values, halfBits) : Float32Array.from(values);
   const out = stored ? new Uint16Array(count) : new Float32Array(count);
   const seed = seedOf(name);
@@ -54,7 +57,9 @@ function expand({ name, shape, mean, std, half: stored }: Weights): Uint8Array {
     let hash = Math.imul(i, 0x9e3779b1) ^ seed;
     hash = Math.imul(hash ^ (hash >>> 16), 0x7feb352d);
     hash = Math.imul(hash ^ (hash >>> 15), 0x846ca68b);
-    out[i] = table[(hash ^ (hash >>> 16)) & (levels - 1)] as number;
+    hash ^= hash >>> 16;
+    const level = bell ? (hash & 255) + ((hash >>> 8) & 255) + ((hash >>> 16) & 255) + (hash >>> 24) : hash & (levels - 1);
+    out[i] = table[level] as number;
   }
   return new Uint8Array(out.buffer);
 }

@@ -1,5 +1,3 @@
-import type { NativeError } from "./engine/binding.js";
-
 /** Stable codes of the package's errors. */
 export type ErrorCode =
   | "ERR_INVALID_OPTION"
@@ -29,10 +27,12 @@ export abstract class SdcppError extends Error {
   /** The engine's last error lines; empty when the engine was not involved. */
   readonly log: string[];
 
-  constructor(message: string, { log = [], cause }: ErrorDetails = {}) {
+  /** @param details what the class tells beside the message, each a property of the error */
+  constructor(message: string, { log = [], cause, ...details }: ErrorDetails = {}) {
     super(message, cause === undefined ? undefined : { cause });
     this.name = new.target.name;
     this.log = log;
+    Object.assign(this, details);
   }
 
   // InvalidOptionError must extend TypeError, and a class has one parent only.
@@ -41,6 +41,14 @@ export abstract class SdcppError extends Error {
     // biome-ignore lint/complexity/noThisInStatic: the class that was asked for, which may be a subclass
     return isInstance.call(this, value) || (this === SdcppError && isInstance.call(InvalidOptionError, value));
   }
+}
+
+/** The base of a class whose errors tell `Details`. */
+function telling<Details extends object>() {
+  return SdcppError as unknown as abstract new (
+    message: string,
+    details?: ErrorDetails & Details,
+  ) => SdcppError & Readonly<Details>;
 }
 
 /** An option of wrong type, range or combination, or a misspelled name. */
@@ -61,24 +69,16 @@ export class InvalidOptionError extends TypeError {
   }
 }
 
-interface FileDetails extends ErrorDetails {
+interface FileDetails {
+  /** Path or URL, where known. */
   file?: string;
+  /** The byte in the file where the fault is, where known. */
   offset?: number;
 }
 
 /** A file that is missing, unreadable, truncated, malformed or of a foreign format. */
-export class ModelFileError extends SdcppError {
+export class ModelFileError extends telling<FileDetails>() {
   readonly code = "ERR_MODEL_FILE";
-  /** Path or URL, where known. */
-  readonly file?: string;
-  /** The byte in the file where the fault is, where known. */
-  readonly offset?: number;
-
-  constructor(message: string, { file, offset, ...details }: FileDetails = {}) {
-    super(message, details);
-    this.file = file;
-    this.offset = offset;
-  }
 }
 
 /** No diffusion model, no text encoder or no VAE; the message names a file to get. */
@@ -91,25 +91,20 @@ export class UnsupportedModelError extends SdcppError {
   readonly code = "ERR_UNSUPPORTED_MODEL";
 }
 
-interface MemoryDetails extends ErrorDetails {
+interface MemoryDetails {
+  /** Bytes, where known. */
   needed?: number;
   available?: number;
-  suggestions?: string[];
+  /** What would help, in words; may be empty. */
+  suggestions: string[];
 }
 
 /** The estimate or an allocation exceeds the device's memory. */
-export class InsufficientMemoryError extends SdcppError {
+export class InsufficientMemoryError extends telling<MemoryDetails>() {
   readonly code = "ERR_INSUFFICIENT_MEMORY";
-  /** Bytes, where known. */
-  readonly needed?: number;
-  readonly available?: number;
-  readonly suggestions: string[];
 
-  constructor(message: string, { needed, available, suggestions = [], ...details }: MemoryDetails = {}) {
-    super(message, details);
-    this.needed = needed;
-    this.available = available;
-    this.suggestions = suggestions;
+  constructor(message: string, details: ErrorDetails & Partial<MemoryDetails> = {}) {
+    super(message, { suggestions: [], ...details });
   }
 }
 
@@ -123,7 +118,8 @@ export class EngineAssertionError extends SdcppError {
   readonly code = "ERR_ENGINE_ASSERTION";
 }
 
-interface CrashDetails extends ErrorDetails {
+interface CrashDetails {
+  /** What ended it, such as "SIGSEGV"; on Windows and in Electron there is only an `exitCode`. */
   signal?: string;
   exitCode?: number;
 }
@@ -132,17 +128,8 @@ interface CrashDetails extends ErrorDetails {
  * The engine's process died (only with `isolate: true`). It has been started again, unless the message says otherwise; `log` has the last
  * lines of the engine's log and of what the process printed.
  */
-export class EngineCrashError extends SdcppError {
+export class EngineCrashError extends telling<CrashDetails>() {
   readonly code = "ERR_ENGINE_CRASH";
-  /** What ended it, such as "SIGSEGV"; on Windows and in Electron there is only an `exitCode`. */
-  readonly signal?: string;
-  readonly exitCode?: number;
-
-  constructor(message: string, { signal, exitCode, ...details }: CrashDetails = {}) {
-    super(message, details);
-    this.signal = signal;
-    this.exitCode = exitCode;
-  }
 }
 
 /** Used after `dispose()`, or stopped by it. */
@@ -183,19 +170,17 @@ export interface LicenseSummary {
   summary: string[];
 }
 
-/** The license of a model has to be accepted first. */
-export class LicenseError extends SdcppError {
-  readonly code = "ERR_LICENSE";
+interface LicenseDetails {
   /** What has to be accepted. */
-  readonly license?: LicenseSummary;
-
-  constructor(message: string, { license, ...details }: ErrorDetails & { license?: LicenseSummary } = {}) {
-    super(message, details);
-    this.license = license;
-  }
+  license?: LicenseSummary;
 }
 
-const classes: Record<string, new (message: string, details?: CrashDetails) => SdcppError> = {
+/** The license of a model has to be accepted first. */
+export class LicenseError extends telling<LicenseDetails>() {
+  readonly code = "ERR_LICENSE";
+}
+
+const classes: Record<string, new (message: string, details?: ErrorDetails) => SdcppError> = {
   ERR_MODEL_FILE: ModelFileError,
   ERR_MISSING_COMPONENT: MissingComponentError,
   ERR_UNSUPPORTED_MODEL: UnsupportedModelError,
@@ -205,6 +190,19 @@ const classes: Record<string, new (message: string, details?: CrashDetails) => S
   ERR_ENGINE_CRASH: EngineCrashError,
   ERR_DISPOSED: DisposedError,
 };
+
+/** What native code rejects or throws with: a stable code, and the engine's last error lines. */
+export interface NativeError extends Error {
+  code: string;
+  log?: string[];
+  /** Of a lack of memory. */
+  needed?: number;
+  available?: number;
+  suggestions?: string[];
+  /** How the engine's process ended (lib/engine/isolation/). */
+  signal?: string;
+  exitCode?: number;
+}
 
 /** The stack of whoever called `method`, for errors that arrive later from another thread. */
 export function callSite(method: (...args: never[]) => unknown): string {
@@ -258,4 +256,15 @@ export function fromNative(error: unknown, site: string): unknown {
 export function withSite(error: Error, site: string): Error {
   error.stack = `${error.name}: ${error.message}${site.slice(site.indexOf("\n    at "))}`;
   return error;
+}
+
+/** For messages that repeat what may be long, such as a data URL: at most 200 characters. */
+export function shortened(text: string): string {
+  return text.length > 200 ? `${text.slice(0, 150)}…${text.slice(-49)}` : text;
+}
+
+/** For messages: "2.86 GB", in powers of ten as on the hub's pages. */
+export function formatBytes(bytes: number): string {
+  if (bytes < 1e6) return `${(bytes / 1e3).toFixed(1)} kB`;
+  return bytes < 1e9 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(2)} GB`;
 }

@@ -3,7 +3,7 @@ import { type ChosenModel, chooseFiles, loadParams } from "./checkpoint/chosen.j
 import { checkExtra, extrasOf } from "./checkpoint/extras.js";
 import { fingerprints } from "./checkpoint/fingerprint.js";
 import { deviceId } from "./engine/backends/names.js";
-import type { EngineModel, NativeEvent, NativeImages, NativeJob, NativeModelInfo, NativeTimings } from "./engine/binding.js";
+import type { EngineModel, NativeEvent, NativeImages, NativeJob, NativeModelInfo } from "./engine/binding.js";
 import { isolated } from "./engine/isolation/isolated.js";
 import { callSite, DisposedError, fromNative, isCancelled, QueueFullError, SdcppError, withSite } from "./errors.js";
 import { availableMemory } from "./memory/available.js";
@@ -20,17 +20,7 @@ import { readImages } from "./picture/inputs.js";
 import { type ModelText, writeParameters } from "./picture/parameters.js";
 import { Generation, progressEvent } from "./run/generation.js";
 import { unwatch, watch } from "./run/undisposed.js";
-import type { CountTokensOptions, GenerateOptions, ModelInfo, ModelOptions, TokenCounts } from "./types/index.js";
-
-/** Bytes. */
-export interface ModelMemory {
-  /** Of the weights, as they are in memory. */
-  weights: number;
-  /** The same by part, as in `ModelInfo.parts`. */
-  parts: Record<string, number>;
-  /** What can still be had of each device that the model uses, as in `estimateMemory`; with `isolate` of main memory ("cpu") alone. */
-  free: Record<string, number>;
-}
+import type { CountTokensOptions, GenerateOptions, ModelInfo, ModelMemory, ModelOptions, Timings, TokenCounts } from "./types/index.js";
 
 /**
  * Loads a model. When the promise resolves, all weights are in memory.
@@ -208,7 +198,7 @@ export class Model implements AsyncDisposable {
     this.#line = turn;
   }
 
-  #enqueue(params: Parameters<EngineModel["generate"]>[0], emit: (event: NativeEvent) => void): NativeJob<NativeTimings> {
+  #enqueue(params: Parameters<EngineModel["generate"]>[0], emit: (event: NativeEvent) => void): NativeJob<Timings> {
     const { maxQueue = Infinity } = this.#options;
     if (this.#unfinished > maxQueue) throw new QueueFullError(maxQueue);
     const job = this.#native.generate(params, emit);

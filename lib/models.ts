@@ -1,44 +1,17 @@
-import { type CatalogFile, type CatalogModel, catalogNames, findModel, licenseFile, modelFiles } from "./catalog/catalog.js";
+import { catalogNames, findModel, licenseFile, modelFiles } from "./catalog/catalog.js";
 import { downloadFile } from "./catalog/download.js";
+import type { CatalogFile, CatalogModel } from "./catalog/entries.js";
 import { Hub } from "./catalog/hub.js";
 import { licenses, requireAcceptance, writeNotices } from "./catalog/license.js";
 import { defaultSettings, type PullSettings } from "./catalog/retry.js";
 import { requireSpace } from "./catalog/space.js";
 import { modelsFolder, storedFile, storedPath } from "./catalog/store.js";
-import { type PullEvent, Tracker } from "./catalog/tracker.js";
+import { Tracker } from "./catalog/tracker.js";
 import { callSite, InvalidOptionError, SdcppError, withSite } from "./errors.js";
 import { checkOptions, type OptionTable, suggestion } from "./options/check.js";
-import type { ModelFiles } from "./types/index.js";
-
-export interface PullOptions {
-  /**
-   * You accept the license of the model; that is remembered for this version of the license. Default: false, and LicenseError with the
-   * license when it has not been accepted before.
-   */
-  acceptLicense?: boolean;
-  /** Files that come at the same time, 1 to 16. Default: 4. */
-  connections?: number;
-  /** Stops the pull, which rejects with the signal's reason. What has come is kept, and the next pull goes on from there. */
-  signal?: AbortSignal;
-  /** Called with each event; what it throws is ignored. */
-  onProgress?: (event: PullEvent) => void;
-}
+import type { PulledModel, PullOptions } from "./types/index.js";
 
 type CheckedOptions = PullOptions & Required<Pick<PullOptions, "acceptLicense" | "connections">>;
-
-export interface PulledModel {
-  /** The id, also when an alias was given. */
-  id: string;
-  /** As `loadModel` takes them. */
-  files: ModelFiles;
-  /** Of all files. */
-  bytes: number;
-  /** Bytes that were received by this pull. */
-  received: number;
-  license: string;
-  /** The license's text. */
-  licenseFile: string;
-}
 
 export const pullOptions: OptionTable = {
   acceptLicense: { kind: "boolean", default: false, description: "Accept the license of the model; it is remembered" },
@@ -46,6 +19,13 @@ export const pullOptions: OptionTable = {
   signal: { kind: "signal", description: "Stops the pull" },
   onProgress: { kind: "callback", description: "Called as it gets on" },
 };
+
+export { findModel } from "./catalog/catalog.js";
+export { families } from "./catalog/families.js";
+export { isAccepted, licenses, licenseText } from "./catalog/license.js";
+export { listModels } from "./catalog/models.js";
+export { presetNames } from "./catalog/presets.js";
+export { modelsFolder } from "./catalog/store.js";
 
 /**
  * Downloads a model of the catalog with text encoders and VAE into the cache folder, where `loadModel({ preset: id })` finds it. What is there

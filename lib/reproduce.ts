@@ -1,11 +1,12 @@
-import sharp from "sharp";
 import { InvalidOptionError } from "./errors.js";
 import type { Model } from "./model.js";
 import { generateOptions } from "./options/index.js";
+import { tagsOf } from "./options/loras.js";
 import { Image } from "./picture/image.js";
-import { type ImageParameters, parseParameters, readParameters } from "./picture/parameters.js";
+import { openImage } from "./picture/inputs.js";
+import { parseParameters, readParameters } from "./picture/parameters.js";
 import { isPast, pastDifferences } from "./picture/past.js";
-import type { GenerateOptions } from "./types/index.js";
+import type { GenerateOptions, ImageParameters, Image as Picture } from "./types/index.js";
 
 /** A field of the parameters text that is not what it was, for example `Model fingerprints` or `Engine`. */
 export interface FieldChange {
@@ -33,12 +34,12 @@ export interface Reproduction {
 /**
  * Draws a picture again from the parameters inside it, and compares the pixels. With the same model files, package, processor and options
  * they are equal (for a file without loss: PNG, or lossless WebP); if not, `changes` says what is not the same.
- * @param image a file's path, its content, or an `Image`
+ * @param image a file's path, a data URL, the bytes of a file, or an `Image`
  * @throws InvalidOptionError when the image holds no parameters, or such that no option takes
  * @throws whatever `Model.generate` rejects with
  */
 export async function reproduce(
-  image: string | Uint8Array | Image,
+  image: string | Uint8Array | ArrayBuffer | Picture,
   model: Model,
   { signal }: Pick<GenerateOptions, "signal"> = {},
 ): Promise<Reproduction> {
@@ -64,7 +65,7 @@ async function noticesOf(parameters: ImageParameters, model: Model): Promise<str
 }
 
 /** The parameters of a picture that can be drawn again. */
-export async function readPicture(image: string | Uint8Array | Image): Promise<ImageParameters & { seed: bigint }> {
+export async function readPicture(image: string | Uint8Array | ArrayBuffer | Picture): Promise<ImageParameters & { seed: bigint }> {
   const parameters = await readParameters(image);
   if (!parameters) throw new InvalidOptionError("image", "expected a picture with its generation parameters inside, but it has none");
   const { seed } = parameters;
@@ -72,15 +73,17 @@ export async function readPicture(image: string | Uint8Array | Image): Promise<I
   return { ...parameters, seed };
 }
 
-function optionsOf(parameters: ImageParameters): GenerateOptions {
-  const names = Object.keys(generateOptions) as (keyof ImageParameters)[];
+function optionsOf({ loras, ...parameters }: ImageParameters): GenerateOptions {
+  const names = Object.keys(generateOptions) as (keyof typeof parameters)[];
   const given = names.filter((name) => name in parameters).map((name) => [name, parameters[name]]);
+  // LoRAs are known by name, as in tags: loraDir has their files.
+  if (loras?.length) given.push(["prompt", `${parameters.prompt} ${tagsOf(loras)}`]);
   return Object.fromEntries(given);
 }
 
-async function pixelsOf(image: string | Uint8Array | Image): Promise<Image> {
-  const pipeline = image instanceof Image ? image.toSharp() : sharp(image);
-  const { data, info } = await pipeline.removeAlpha().toColourspace("srgb").raw().toBuffer({ resolveWithObject: true });
+async function pixelsOf(image: string | Uint8Array | ArrayBuffer | Picture): Promise<Image> {
+  const source = await openImage(image, "image");
+  const { data, info } = await source.open().removeAlpha().toColourspace("srgb").raw().toBuffer({ resolveWithObject: true });
   return new Image(data, info.width, info.height, info.channels as 3);
 }
 

@@ -41,6 +41,16 @@ function configureWhenChanged(tree, switches, cmakeJs) {
   fs.writeFileSync(stamp, wanted);
 }
 
+/** CMake refuses a tree that was made in another folder, as in a checkout that was copied or moved: such a tree is made anew. */
+function forgetMovedTree(tree) {
+  const cache = path.join(tree, "CMakeCache.txt");
+  if (!fs.existsSync(cache)) return;
+  const made = /^CMAKE_CACHEFILE_DIR:INTERNAL=(.*)$/m.exec(fs.readFileSync(cache, "utf8"))?.[1]?.trim();
+  if (made && fs.existsSync(made) && fs.realpathSync(made) === fs.realpathSync(tree)) return;
+  console.log(`${path.relative(root, tree)} was made in another folder (${made}); it is built anew.`);
+  fs.rmSync(tree, { recursive: true, force: true });
+}
+
 /** The engine's source folder: the pinned one, or SDCPP_ENGINE_DIR. */
 function engineSource() {
   const engine = process.env.SDCPP_ENGINE_DIR ? path.resolve(process.env.SDCPP_ENGINE_DIR) : fetchEngine();
@@ -72,14 +82,19 @@ function publish(tree, config, out) {
  */
 function kindOf({ sanitize, modules, prebuild }, env) {
   const inBuild = (name) => path.join(root, "build", name);
+  const treeOf = (name) => {
+    const tree = inBuild(name);
+    forgetMovedTree(tree);
+    return tree;
+  };
   if (sanitize !== undefined) {
     if (!(sanitize in sanitizers)) throw new BuildError(`--sanitize ${sanitize}: expected ${Object.keys(sanitizers).join(" or ")}.`);
     const [folder, flag] = sanitizers[sanitize]; // laid out as a package: NODE_SD_CPP_PREBUILD names it to node-gyp-build
-    return { tree: inBuild(`${folder}/cmake`), out: inBuild(`${folder}/build/Release`), switches: [`--CDSDCPP_SANITIZE=${flag}`] };
+    return { tree: treeOf(`${folder}/cmake`), out: inBuild(`${folder}/build/Release`), switches: [`--CDSDCPP_SANITIZE=${flag}`] };
   }
-  if (modules) return { tree: inBuild("modules"), switches: ["--CDSDCPP_MODULES=ON"] };
-  if (prebuild === undefined) return { tree: inBuild("cmake"), switches: [] };
-  const tree = inBuild(`prebuild-${prebuild}`);
+  if (modules) return { tree: treeOf("modules"), switches: ["--CDSDCPP_MODULES=ON"] };
+  if (prebuild === undefined) return { tree: treeOf("cmake"), switches: [] };
+  const tree = treeOf(`prebuild-${prebuild}`);
   if (prebuild.startsWith("darwin")) return { tree, switches: ["--CDGGML_NATIVE=OFF", "--CDCMAKE_OSX_DEPLOYMENT_TARGET=12.0"] };
   const { switches, version } = zigSwitches(prebuild, path.join(tree, "zig"), process.env.SDCPP_BACKENDS ?? "");
   Object.assign(env, { CCACHE_COMPILERTYPE: "clang", CCACHE_COMPILERCHECK: `string:zig ${version} ${prebuild}` });
@@ -122,4 +137,6 @@ function build() {
   publish(tree, values.config, out);
 }
 
-main(build);
+module.exports = { forgetMovedTree };
+
+if (require.main === module) main(build);

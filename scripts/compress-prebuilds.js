@@ -1,4 +1,4 @@
-// Compresses the Vulkan backend of prebuilds/linux-*: its shaders are 30 MB of much the same. lib/backends/modules.ts expands it in memory.
+// Compresses the Vulkan backend of prebuilds/linux-*: its shaders are 30 MB of much the same. lib/engine/backends/modules.ts expands it in memory.
 const fs = require("node:fs");
 const path = require("node:path");
 const zlib = require("node:zlib");

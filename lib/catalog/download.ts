@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ChecksumError, DownloadError } from "../errors.js";
-import type { CatalogFile } from "./catalog.js";
+import type { CatalogFile } from "./entries.js";
 import { type Answer, type Hub, networkError } from "./hub.js";
 import { dropDeadLock, withLock } from "./lock.js";
 import { hashFile, Part, type Reading } from "./part.js";

@@ -1,7 +1,7 @@
 import { getProxyForUrl } from "proxy-from-env";
 import type { Dispatcher } from "undici";
 import { ChecksumError, DownloadError, InvalidOptionError } from "../errors.js";
-import type { CatalogFile } from "./catalog.js";
+import type { CatalogFile } from "./entries.js";
 import { receive } from "./receive.js";
 import { type PullSettings, TransientError } from "./retry.js";
 

@@ -1,7 +1,8 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { LicenseError } from "../errors.js";
-import { type CatalogFile, fileName, filesOfRepository } from "./catalog.js";
+import { fileName, filesOfRepository } from "./catalog.js";
+import type { CatalogFile, LicenseId } from "./entries.js";
 import { cacheHome } from "./home.js";
 import { repositoryFolder, sizeOf, writeAtomically } from "./store.js";
 
@@ -16,8 +17,6 @@ export interface License {
   /** The text that a NOTICE file must have. */
   notice?: string;
 }
-
-export type LicenseId = "stability-ai-community" | "mit" | "apache-2.0";
 
 export const licenses: Record<LicenseId, License> = {
   "stability-ai-community": {

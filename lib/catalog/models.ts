@@ -1,38 +1,9 @@
-import type { Family, ModelDefaults, ModelFiles } from "../types/index.js";
-import { aliasesOf, type CatalogModel, catalogModels, modelFiles } from "./catalog.js";
+import type { ListedFile, ListedModel, ModelFiles } from "../types/index.js";
+import { aliasesOf, catalogModels, modelFiles } from "./catalog.js";
+import type { CatalogModel } from "./entries.js";
 import { familyDefaults } from "./families.js";
 import { licenses } from "./license.js";
-import { type FileState, storedFile } from "./store.js";
-
-export interface ListedFile {
-  /** The option of `loadModel` that takes it. */
-  role: keyof ModelFiles;
-  /** Where it is, or will be. */
-  path: string;
-  state: FileState;
-  /** Of the whole file; rounded where only the hub knows it exactly. */
-  bytes: number;
-  bytesOnDisk: number;
-}
-
-/** A model that `preset` takes. */
-export interface ListedModel {
-  id: string;
-  /** Shorter names for it. */
-  aliases: string[];
-  family: Family;
-  license: string;
-  /** The hub gives it only to accounts that have asked for it: `pull` needs `HF_TOKEN`. */
-  gated: boolean;
-  /** `included`: part of the package. `partial`: a pull was begun, or other models share some of the files. */
-  state: FileState | "included";
-  /** Of all files. */
-  bytes: number;
-  bytesOnDisk: number;
-  files: ListedFile[];
-  /** What `generate` takes when no option says otherwise. */
-  defaults: ModelDefaults;
-}
+import { storedFile } from "./store.js";
 
 /** The models that are known by name, and what of them is in the cache folder. Asks no server. */
 export async function listModels(): Promise<ListedModel[]> {

@@ -1,9 +1,9 @@
 import path from "node:path";
-import { MissingComponentError } from "../errors.js";
-import { formatBytes } from "../size.js";
+import { formatBytes, MissingComponentError } from "../errors.js";
 import type { Family, ModelFiles } from "../types/index.js";
-import { type CatalogModel, catalogNames, findModel } from "./catalog.js";
+import { catalogNames, findModel } from "./catalog.js";
 import { demoFiles } from "./demo.js";
+import type { CatalogModel } from "./entries.js";
 import { listFiles } from "./models.js";
 
 /** A model known by name: its files, and what the catalog says of it. */

@@ -1,7 +1,6 @@
 import { statfs } from "node:fs/promises";
 import path from "node:path";
-import { DownloadError } from "../errors.js";
-import { formatBytes } from "../size.js";
+import { DownloadError, formatBytes } from "../errors.js";
 import type { StoredFile } from "./store.js";
 
 /** Left free, for records and for what else is being written. */

@@ -2,7 +2,8 @@ import { randomBytes } from "node:crypto";
 import { mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { DownloadError } from "../errors.js";
-import type { CatalogFile } from "./catalog.js";
+import type { FileState } from "../types/index.js";
+import type { CatalogFile } from "./entries.js";
 import { cacheHome } from "./home.js";
 
 /** What is known of a file that was checked, in `<file>.pulled.json` beside it. */
@@ -23,8 +24,6 @@ export interface PartRecord {
   sha256?: string;
   commit?: string;
 }
-
-export type FileState = "complete" | "partial" | "absent";
 
 export interface StoredFile {
   state: FileState;

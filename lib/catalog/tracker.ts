@@ -1,50 +1,5 @@
-import type { CatalogFile } from "./catalog.js";
-
-/** A file's way through a pull. */
-export interface PullFileEvent {
-  type: "file";
-  /** As the repository names it. */
-  file: string;
-  /**
-   * `present`: was complete; `start`: from the first byte; `resume`: where it was left; `restart`: from the first byte again, since the file on
-   * the hub, or the part on disk, is not what it was; `waiting`: another process is at it; `done`: complete and checked.
-   */
-  status: "present" | "start" | "resume" | "restart" | "waiting" | "done";
-  /** Bytes on disk, and of the whole file; the latter is rounded until the hub has told it. */
-  bytes: number;
-  size: number;
-}
-
-/** How far a file and the whole pull are; a few times a second. */
-export interface PullProgressEvent {
-  type: "progress";
-  file: string;
-  /** `check` is the reading of what an earlier pull has left. */
-  phase: "check" | "download";
-  bytes: number;
-  size: number;
-  /** All files of the model, with those that were there. */
-  totalBytes: number;
-  totalSize: number;
-  /** Received in the last five seconds, all files together. */
-  bytesPerSecond: number;
-  /** Seconds to the end of the whole pull; Infinity (null in JSON) while nothing comes. */
-  eta: number;
-}
-
-/** A failure that may be mended by waiting. */
-export interface PullRetryEvent {
-  type: "retry";
-  file: string;
-  reason: string;
-  /** Failures in a row, and how many there may be. */
-  failures: number;
-  retries: number;
-  /** Seconds until the next try. */
-  delay: number;
-}
-
-export type PullEvent = PullFileEvent | PullProgressEvent | PullRetryEvent;
+import type { PullEvent, PullFileEvent, PullProgressEvent, PullRetryEvent } from "../types/index.js";
+import type { CatalogFile } from "./entries.js";
 
 interface Entry {
   bytes: number;

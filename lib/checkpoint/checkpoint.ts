@@ -1,11 +1,13 @@
 import { detectFamily, families } from "../catalog/families.js";
 import type { Family, ModelFiles, PartName } from "../types/index.js";
 import type { FileFormat } from "./format.js";
+import type { Header } from "./header.js";
 import { detectKind, type Kind } from "./kinds.js";
-import { fileName, type ReadOptions } from "./location.js";
+import { fileName } from "./location.js";
 import { type Contents, findParts, type Part } from "./parts.js";
-import { type Header, readUnlessPickle } from "./reader.js";
+import { readUnlessPickle } from "./reader.js";
 import { type DiffusionSize, diffusionSize } from "./size.js";
+import type { ReadOptions } from "./source.js";
 
 /** A checkpoint and what its tensors show it to be. */
 export interface Checkpoint {

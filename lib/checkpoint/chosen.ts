@@ -3,7 +3,7 @@ import type { NativeModelParams } from "../engine/binding.js";
 import { InvalidOptionError } from "../errors.js";
 import type { CheckedModelOptions } from "../options/index.js";
 import type { Family, ModelFiles } from "../types/index.js";
-import type { Assembly } from "./assembler.js";
+import type { Assembly } from "./assembly.js";
 import { assemble } from "./components.js";
 import { checkLoadable, checkLocal } from "./refusals.js";
 

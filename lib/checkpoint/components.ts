@@ -1,8 +1,9 @@
 import { ModelFileError } from "../errors.js";
-import { Assembler, type Assembly, type Given, type Slot } from "./assembler.js";
+import { Assembler } from "./assembler.js";
+import type { Assembly, Given, Slot } from "./assembly.js";
 import { type Checkpoint, readCheckpoint } from "./checkpoint.js";
 import { checkpointsIn, isFolder } from "./folder.js";
-import type { ReadOptions } from "./location.js";
+import type { ReadOptions } from "./source.js";
 
 export interface AssembleOptions extends ReadOptions {
   /** Checkpoints that have been read already, by location. */

@@ -3,8 +3,8 @@ import type { GenerationParameters } from "../types/index.js";
 import { type Checkpoint, readCheckpoint, whatIs } from "./checkpoint.js";
 import { labelled } from "./components.js";
 import type { Kind } from "./kinds.js";
-import type { ReadOptions } from "./location.js";
 import { article, checkLocal, checkWhole } from "./refusals.js";
+import type { ReadOptions } from "./source.js";
 
 /** A file beside the model: a LoRA or an ESRGAN network. */
 export interface Extra {

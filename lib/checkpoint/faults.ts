@@ -1,7 +1,7 @@
 import { shown } from "./cursor.js";
+import type { Header } from "./header.js";
 import { wantedTensors } from "./layouts.js";
 import type { Part } from "./parts.js";
-import type { Header } from "./reader.js";
 import { diffusionSize } from "./size.js";
 
 /**

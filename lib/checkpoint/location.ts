@@ -1,13 +1,6 @@
 import path from "node:path";
 import { parseUrl, RemoteSource } from "./remote.js";
-import { FileSource, type Source } from "./source.js";
-
-export interface ReadOptions {
-  /** Stops the reading; it rejects with the signal's reason. */
-  signal?: AbortSignal;
-  /** For a URL, such as `{ authorization: "Bearer …" }`; sent to the URL's own host alone. */
-  headers?: Record<string, string>;
-}
+import { FileSource, type ReadOptions, type Source } from "./source.js";
 
 /** Checkpoints are named by a path or by a URL; the functions here treat both alike. */
 export function isUrl(location: string): boolean {

@@ -2,22 +2,11 @@ import { ModelFileError } from "../errors.js";
 import { Cursor } from "./cursor.js";
 import { detectFormat } from "./format.js";
 import { readGguf } from "./gguf.js";
-import { openSource, type ReadOptions } from "./location.js";
+import type { Header } from "./header.js";
+import { openSource } from "./location.js";
 import { readSafetensors } from "./safetensors.js";
 import { checkWhole, isIndex, join, readIndex, siblings } from "./shards.js";
-import type { Source } from "./source.js";
-import type { TensorInfo } from "./tensors.js";
-
-/** What the headers of a checkpoint say. */
-export interface Header {
-  format: "gguf" | "safetensors";
-  /** One, or all parts of a split checkpoint. */
-  files: { path: string; bytes: number }[];
-  /** Of the GGUF format. */
-  version?: number;
-  metadata: Record<string, unknown>;
-  tensors: TensorInfo[];
-}
+import type { ReadOptions, Source } from "./source.js";
 
 /**
  * Reads the header of a GGUF or safetensors checkpoint, never its weights. Any part of a split checkpoint stands for all of them, and so does

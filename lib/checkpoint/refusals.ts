@@ -1,6 +1,6 @@
 import { InvalidOptionError, MissingComponentError, ModelFileError, type SdcppError, UnsupportedModelError } from "../errors.js";
 import type { ModelFiles, PartName } from "../types/index.js";
-import type { Assembly, Slot } from "./assembler.js";
+import type { Assembly, Slot } from "./assembly.js";
 import { type Checkpoint, optionOf, partTitles, whatIs } from "./checkpoint.js";
 import { findFault } from "./faults.js";
 import type { Kind } from "./kinds.js";

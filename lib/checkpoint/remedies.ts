@@ -1,5 +1,5 @@
 import { publishedParts } from "../catalog/catalog.js";
-import { formatBytes } from "../size.js";
+import { formatBytes } from "../errors.js";
 import type { PartName } from "../types/index.js";
 
 /** Where a part that is missing can be had. */

@@ -1,6 +1,5 @@
 import { DownloadError, InvalidOptionError } from "../errors.js";
-import type { ReadOptions } from "./location.js";
-import type { Source } from "./source.js";
+import type { ReadOptions, Source } from "./source.js";
 
 const mostRedirects = 10;
 const patience = 60_000; // milliseconds for one answer, so that a silent server is no endless wait

@@ -1,7 +1,8 @@
 import { ModelFileError } from "../errors.js";
 import { shown } from "./cursor.js";
-import { beside, fileName, openSource, type ReadOptions } from "./location.js";
-import type { Header } from "./reader.js";
+import type { Header } from "./header.js";
+import { beside, fileName, openSource } from "./location.js";
+import type { ReadOptions } from "./source.js";
 import { mostTensors } from "./tensors.js";
 
 const mostShards = 1000;

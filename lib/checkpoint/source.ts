@@ -1,6 +1,14 @@
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { ModelFileError } from "../errors.js";
 
+/** How a file or URL is read. */
+export interface ReadOptions {
+  /** Stops the reading; it rejects with the signal's reason. */
+  signal?: AbortSignal;
+  /** For a URL, such as `{ authorization: "Bearer …" }`; sent to the URL's own host alone. */
+  headers?: Record<string, string>;
+}
+
 /** Something whose bytes can be read at any place. */
 export interface Source {
   /** Path or URL. */

@@ -1,7 +1,7 @@
 import path from "node:path";
 import { MultiBar, Presets, type SingleBar } from "cli-progress";
-import type { PullEvent, PullFileEvent, PullProgressEvent } from "../catalog/tracker.js";
-import { formatBytes } from "../size.js";
+import { formatBytes } from "../errors.js";
+import type { PullEvent, PullFileEvent, PullProgressEvent } from "../types/index.js";
 import { formatSeconds } from "./progress.js";
 
 /** Shows how a pull gets on. */

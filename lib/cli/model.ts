@@ -1,4 +1,4 @@
-import { presetNames } from "../catalog/presets.js";
+import { presetNames } from "../models.js";
 import type { ModelOptions } from "../types/index.js";
 
 export const modelDescription = "All-in-one file, folder with the files, or a model by name as `sdcpp models` lists them";

@@ -1,5 +1,24 @@
 import path from "node:path";
 import load from "node-gyp-build";
+import type {
+  Device,
+  GenerationParameters,
+  HiresParameters,
+  LogEvent,
+  ModelFiles,
+  ModelPart,
+  Module,
+  Offload,
+  Phase,
+  PhaseEvent,
+  Preview,
+  QueuedEvent,
+  SkipLayerGuidance,
+  StepCache,
+  Timings,
+  TokenCounts,
+  VaeTiling,
+} from "../types/index.js";
 
 /** What a file of `native/` exports, typed. Nothing of it shows through `index.ts`. */
 
@@ -9,42 +28,18 @@ export interface NativeJob<T> {
   cancel(): void;
 }
 
-export type NativePhase = "load" | "encode" | "sample" | "upscale" | "decode" | "convert";
-
 /** One message of a running job, in the order in which things happened. All come before the job's promise settles. */
 export type NativeEvent =
-  | { type: "queued"; position: number }
-  | { type: "phase"; phase: NativePhase; image: number; pass?: number }
+  | QueuedEvent
+  | PhaseEvent
   /** `seconds` since the phase began. `load` and `convert` count tensors, `sample` counts steps of one image. */
-  | { type: "progress"; phase: NativePhase; step: number; steps: number; image: number; pass?: number; seconds: number }
+  | { type: "progress"; phase: Phase; step: number; steps: number; image: number; pass?: number; seconds: number }
   | { type: "preview"; image: number; step: number; pass?: number; width: number; height: number; channels: number; data: Uint8Array }
   | { type: "image"; image: number; seed: bigint; width: number; height: number; channels: number; data: Uint8Array }
-  | { type: "log"; level: NativeLogLevel; text: string };
-
-export type NativeLogLevel = "debug" | "info" | "warn" | "error";
-
-/** What native code rejects or throws with: a stable code, and the engine's last error lines. */
-export interface NativeError extends Error {
-  code: string;
-  log?: string[];
-  /** Of a lack of memory. */
-  needed?: number;
-  available?: number;
-  suggestions?: string[];
-  /** How the engine's process ended (lib/isolation/). */
-  signal?: string;
-  exitCode?: number;
-}
+  | LogEvent;
 
 /** Mirrors `native/params/model.cc`. Unset members keep the engine's own defaults. */
-export interface NativeModelParams {
-  model?: string;
-  diffusionModel?: string;
-  clipL?: string;
-  clipG?: string;
-  t5xxl?: string;
-  vae?: string;
-  taesd?: string;
+export interface NativeModelParams extends ModelFiles {
   taesdPreviewOnly?: boolean;
   threads?: number;
   weightType?: string;
@@ -55,7 +50,7 @@ export interface NativeModelParams {
   backend?: string;
   promptCache?: number;
   loraApplyMode?: string;
-  offload?: { params?: string; maxVram?: number; streamLayers?: boolean };
+  offload?: Offload;
 }
 
 /** Mirrors `native/params/convert.cc`; types in the engine's spelling (`q4_K`). */
@@ -69,48 +64,19 @@ export interface NativeConvertParams {
 }
 
 /** Mirrors `native/params/generate.cc`. */
-export interface NativeGenerateParams {
-  prompt?: string;
-  negativePrompt?: string;
-  t5Prompt?: string;
-  negativeT5Prompt?: string;
-  width?: number;
-  height?: number;
-  steps?: number;
-  cfgScale?: number;
-  sampler?: string;
-  scheduler?: string;
-  seed?: bigint;
-  batchCount?: number;
-  eta?: number;
-  flowShift?: number;
-  sigmas?: number[];
-  skipLayerGuidance?: { layers?: number[]; scale?: number; start?: number; end?: number };
-  clipSkip?: number;
-  loras?: { path: string; weight: number }[];
+export interface NativeGenerateParams
+  extends Partial<Omit<GenerationParameters, "fit" | "vaeTiling" | "cache" | "hires" | "skipLayerGuidance">> {
+  skipLayerGuidance?: SkipLayerGuidance;
   /** The tile's side in latents, which are 8 pixels wide. */
-  vaeTiling?: { enabled: boolean; tileSize?: number; relativeSize?: number; overlap?: number };
-  cache?: { mode?: string; threshold?: number; start?: number; end?: number; warmup?: number; window?: number; windowGrowth?: number };
+  vaeTiling?: VaeTiling & { enabled: boolean };
+  cache?: Omit<StepCache, "mode"> & { mode?: string };
+  /** `sigmas`: of its own pass, instead of the scheduler's. */
+  hires?: Partial<HiresParameters> & { enabled: boolean; sigmas?: number[] };
   initImage?: NativeImage;
   mask?: NativeImage;
-  strength?: number;
-  keepUnmasked?: boolean;
-  maskFeather?: number;
   /** Not of the picture: its place in line. */
   priority?: number;
-  hires?: {
-    enabled: boolean;
-    width?: number;
-    height?: number;
-    steps?: number;
-    strength?: number;
-    upscaler?: string;
-    model?: string;
-    tileSize?: number;
-    /** Of its own pass, instead of the scheduler's. */
-    sigmas?: number[];
-  };
-  preview?: { every?: number; mode?: string };
+  preview?: Preview;
 }
 
 /** Mirrors `native/params/upscaler.cc`. */
@@ -150,41 +116,18 @@ export interface NativeModelInfo {
   /** Rows of the position table: (largest side / 16)². */
   positions: number;
   /** Bytes and parameters held in memory for each part that is present. */
-  parts: Record<string, { bytes: number; parameters: number }>;
+  parts: Record<string, ModelPart>;
   /** The device each module computes on. */
-  devices: { diffusion: string; textEncoders: string; vae: string };
-}
-
-/** Seconds spent in each phase, summed over the batch. */
-export interface NativeTimings {
-  queued: number;
-  encode: number;
-  sample: number;
-  upscale: number;
-  decode: number;
-  total: number;
-}
-
-export interface NativeEncoderTokens {
-  tokens: number;
-  chunks: number;
-  positions: number;
-}
-
-export interface NativeTokenCounts {
-  clipL?: NativeEncoderTokens;
-  clipG?: NativeEncoderTokens;
-  t5xxl?: NativeEncoderTokens;
-  chunks: number;
+  devices: Record<Module, string>;
 }
 
 export interface NativeModel {
   readonly info: NativeModelInfo;
-  generate(params: NativeGenerateParams, emit: (event: NativeEvent) => void): NativeJob<NativeTimings>;
+  generate(params: NativeGenerateParams, emit: (event: NativeEvent) => void): NativeJob<Timings>;
   /** Throws what `generate` would throw at once, for a run that is to start later. */
   check(params: NativeGenerateParams): void;
   /** On the calling thread: by encoder, and `chunks` of the whole. */
-  countTokens(prompt: string, t5Prompt?: string): NativeTokenCounts;
+  countTokens(prompt: string, t5Prompt?: string): TokenCounts;
   /** For tests: what each encoder that is loaded reads, all chunks in a row, with begin, end and padding. */
   tokens(prompt: string, t5Prompt?: string): Record<string, { ids: Int32Array; weights: Float32Array }>;
   /** For tests: what the diffusion model reads: 4096 numbers for each position, the CLIPs' then T5's; and 768 of CLIP-L, 1280 of CLIP-G. */
@@ -243,10 +186,10 @@ export interface NativeFootprint {
 /** What `native()` does not know: `force` is for lib/memory/guarded.ts. */
 type Forcible<T> = T & { force?: boolean };
 
-/** A model as lib/model.ts uses it: in this process, or in one of its own (lib/isolation/). */
+/** A model as lib/model.ts uses it: in this process, or in one of its own (lib/engine/isolation/). */
 export interface EngineModel extends Pick<NativeModel, "info" | "dispose"> {
-  generate(params: Forcible<NativeGenerateParams>, emit: (event: NativeEvent) => void): NativeJob<NativeTimings>;
-  countTokens(prompt: string, t5Prompt?: string): NativeTokenCounts | Promise<NativeTokenCounts>;
+  generate(params: Forcible<NativeGenerateParams>, emit: (event: NativeEvent) => void): NativeJob<Timings>;
+  countTokens(prompt: string, t5Prompt?: string): TokenCounts | Promise<TokenCounts>;
   /** Bytes by device that the engine's process can still get; absent for another process. */
   free?(): Record<string, number>;
 }
@@ -259,7 +202,7 @@ export interface EngineBinding extends Pick<NativeBinding, "loadUpscaler" | "eng
 export interface NativeDevice {
   name: string;
   description: string;
-  type: "cpu" | "gpu" | "igpu" | "accel";
+  type: Device["type"];
   backend: string;
   memoryFree: number;
   memoryTotal: number;

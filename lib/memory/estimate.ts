@@ -5,70 +5,11 @@ import { deviceId } from "../engine/backends/names.js";
 import type { NativeFootprintInfo } from "../engine/binding.js";
 import { callSite, fromNative } from "../errors.js";
 import { type CheckedEstimateOptions, checkEstimateOptions, checkGenerateOptions, nativeParams, previewModesOf } from "../options/index.js";
-import type { Family, GenerateOptions, ModelFiles, ModelOptions } from "../types/index.js";
-import { type DeviceFree, type Footprint, openFootprint, type Picture, sizeOf } from "./footprint.js";
+import type { DeviceMemory, EstimateOptions, Family, MemoryEstimate } from "../types/index.js";
+import { type Footprint, openFootprint, type Picture, sizeOf } from "./footprint.js";
 import { engineBytes, pictureBytes, workOf } from "./need.js";
 import { shortageOf } from "./shortage.js";
-import { type MemorySuggestion, suggest } from "./suggestions.js";
-
-type ModelChoices = "files" | "preset" | "family" | "backend" | "placement" | "taesdPreviewOnly" | "threads" | "flashAttention";
-type PictureChoices = "width" | "height" | "batchCount" | "vaeTiling" | "hires" | "preview";
-
-/**
- * A model as for `loadModel`, and a picture as for `generate`. Steps, guidance and seed have no influence: the passes of a step are computed one
- * after the other.
- */
-export interface EstimateOptions
-  extends ModelFiles,
-    Pick<ModelOptions, ModelChoices | "mmap" | "offload" | "weightType" | "signal">,
-    Pick<GenerateOptions, PictureChoices> {
-  /** What the prompt takes in chunks of 77 tokens, 1 to 16, for the CLIPs and T5 alike; `model.countTokens` counts them. Default: 1. */
-  chunks?: number;
-  /** With an `initImage`. Default: false. */
-  imageToImage?: boolean;
-}
-
-/** Bytes of one part of a model. */
-export interface PartMemory {
-  /** As they will be in memory. */
-  weights: number;
-  /** Most that this part's computation takes. */
-  compute: number;
-  /** Where it computes. */
-  device: string;
-  /** Where its weights wait: a device, or "disk". */
-  weightsDevice: string;
-}
-
-/** Bytes on one device. */
-export interface DeviceMemory {
-  /** Most at any time from the beginning of the load to the end of a run. */
-  peak: number;
-  /** Of these, pages of mapped files (`mmap`), which the system takes back when it needs memory: they may be missing. */
-  mapped: number;
-  /** What this process can still get. The cache of files counts as free. */
-  available: number;
-  /** Why it is not more: what the machine has, a control group (container), `ulimit -v`, or what the device has. */
-  bound: DeviceFree["bound"];
-  fits: boolean;
-}
-
-export interface MemoryEstimate {
-  /** The picture that is meant, with defaults filled in. */
-  width: number;
-  height: number;
-  batchCount: number;
-  /** By part: `diffusion`, `clipL`, `clipG`, `t5xxl`, `vae`, `taesd`. */
-  parts: Record<string, PartMemory>;
-  /** Main memory for all the rest: vocabularies, code, ggml's scratch memory, and the pictures. */
-  other: number;
-  /** By device: "cpu" is main memory. */
-  devices: Record<string, DeviceMemory>;
-  /** On every device. */
-  fits: boolean;
-  /** When it does not fit: what to change, the best for the pictures first. */
-  suggestions: MemorySuggestion[];
-}
+import { suggest } from "./suggestions.js";
 
 /**
  * Tells what memory a model and a picture will take, and whether that fits. Reads the headers of the files, no weights; when a picture is being
@@ -141,10 +82,14 @@ function evaluate(footprint: Footprint, picture: Picture): Omit<MemoryEstimate, 
 }
 
 /** The picture that the options describe, with the family's defaults. */
-function pictureOf({ picture, chunks, imageToImage }: CheckedEstimateOptions, info: NativeFootprintInfo, family: Family): Picture {
+function pictureOf(
+  { picture, chunks, t5Tokens, imageToImage }: CheckedEstimateOptions,
+  info: NativeFootprintInfo,
+  family: Family,
+): Picture {
   const side = maxSide(info.positions);
   const defaults = familyDefaults(family, side);
   const limits = { defaults, maxSide: side, depth: info.depth, previewModes: previewModesOf(info.parts) };
   const { parameters, preview } = checkGenerateOptions({ ...picture, prompt: "" }, limits);
-  return { params: nativeParams(parameters, undefined, preview), chunks, beginsWithPicture: imageToImage };
+  return { params: nativeParams(parameters, undefined, preview), chunks, t5Tokens, beginsWithPicture: imageToImage };
 }

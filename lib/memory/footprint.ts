@@ -7,6 +7,7 @@ import {
   native,
 } from "../engine/binding.js";
 import { isCancelled } from "../errors.js";
+import type { DeviceMemory } from "../types/index.js";
 import { availableMemory } from "./available.js";
 import { type DeviceNeed, host, needOf, type PictureSize } from "./need.js";
 
@@ -22,11 +23,9 @@ export interface Picture {
   t5Tokens?: number;
 }
 
-/** What a device can still give to this process. */
-export interface DeviceFree {
+/** What a device can still give to this process, in bytes. */
+export interface DeviceFree extends Pick<DeviceMemory, "bound"> {
   bytes: number;
-  /** Why it is not more. */
-  bound: "system" | "cgroup" | "ulimit" | "device";
 }
 
 /** The smallest picture with which a model is of use: what must fit for it to be loaded. */

@@ -1,6 +1,5 @@
 import { deviceId } from "../engine/backends/names.js";
-import { InsufficientMemoryError } from "../errors.js";
-import { formatBytes } from "../size.js";
+import { formatBytes, InsufficientMemoryError } from "../errors.js";
 import type { DeviceFree, Footprint, Picture } from "./footprint.js";
 import { type DeviceNeed, host } from "./need.js";
 

@@ -1,20 +1,8 @@
 import type { NativeModelParams } from "../engine/binding.js";
-import type { EstimateOptions } from "./estimate.js";
+import type { EstimateOptions, MemorySuggestion } from "../types/index.js";
 import { openFootprint, type Picture } from "./footprint.js";
 import { host } from "./need.js";
 import { type Demand, neededOf, type Shortage, shortageOf, smallerSizes } from "./shortage.js";
-
-/** A change with which a model needs less of the memory that is short. */
-export interface MemorySuggestion {
-  /** What to do, in words. */
-  text: string;
-  /** The same as options. */
-  options: Partial<EstimateOptions>;
-  /** Bytes that it saves on the device that is short. */
-  saves: number;
-  /** Whether everything fits with this change alone. */
-  fits: boolean;
-}
 
 /** A load and a picture. */
 export interface Plan {

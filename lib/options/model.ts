@@ -106,7 +106,7 @@ function applyMode(mode: string, mmap: boolean): string {
   throw new InvalidOptionError("loraApplyMode", 'expected "auto" or "at_runtime" with mmap, as mapped weights cannot be changed');
 }
 
-/** "cuda:0" and { textEncoders: "cpu" } → "cuda0,te=cpu", the engine's syntax and device names; undefined stands for auto (lib/backends/choice.ts). */
+/** "cuda:0" and { textEncoders: "cpu" } → "cuda0,te=cpu", the engine's syntax and device names; undefined stands for auto (lib/engine/backends/choice.ts). */
 export function backendSpec(backend: string, placement: Partial<Record<Module, string>> = {}): string | undefined {
   const modules = { diffusion: "diffusion", textEncoders: "te", vae: "vae" };
   const parts = backend === "auto" ? [] : [backend];

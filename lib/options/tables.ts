@@ -250,6 +250,7 @@ export const estimateModelOptions: OptionTable = { ...fileOptions, ...pick(model
 export const estimatePictureOptions: OptionTable = {
   ...pick(generateOptions, estimatePictureNames),
   chunks: { kind: "integer", min: 1, max: 16, default: 1, description: "Chunks of 77 tokens that the prompt has" },
+  t5Tokens: { kind: "integer", min: 77, max: 1232, defaultText: "77 for each chunk", description: "Tokens that T5 reads" },
   imageToImage: { kind: "boolean", default: false, description: "With a picture to begin with" },
 };
 

@@ -1,22 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { inspect } from "node:util";
 import sharp from "sharp";
 import { checkOptions, checkValue, type Option, type OptionTable } from "../options/check.js";
+import type { EncodeOptions, ImageFormat, Image as Picture } from "../types/index.js";
 import { addExifText, addPngText, reserveExifText } from "./metadata.js";
-
-export type ImageFormat = "png" | "jpg" | "jpeg" | "webp" | "avif";
-
-export interface EncodeOptions {
-  /** 1 to 100, for JPEG, WebP and AVIF. Default: sharp's (JPEG and WebP 80, AVIF 50). */
-  quality?: number;
-  /** WebP and AVIF without loss. Default: false. */
-  lossless?: boolean;
-  /** zlib level of a PNG, 0 (fast) to 9 (small). Default: 6. */
-  compressionLevel?: number;
-  /** Put the generation parameters into the file. Default: true. */
-  metadata?: boolean;
-}
 
 const encodeOptions: OptionTable = {
   quality: { kind: "integer", min: 1, max: 100, description: "Quality of JPEG, WebP and AVIF" },
@@ -34,28 +23,21 @@ export function formatOf(file: string): ImageFormat {
   return checkValue(formatOption, path.extname(file).slice(1).toLowerCase(), "format") as ImageFormat;
 }
 
-/** A picture in memory. */
-export class Image {
+/** A picture in memory; types/image.ts describes its members. */
+export class Image implements Picture {
   constructor(
-    /** Rows from the top, `channels` bytes a pixel. */
     readonly data: Uint8Array,
     readonly width: number,
     readonly height: number,
     readonly channels: 1 | 3 | 4,
-    /** How it was made, as text; goes into the files it is written to. See `readParameters`. */
     readonly parameters?: string,
   ) {}
 
-  /** A sharp pipeline that begins with these pixels. */
   toSharp(): sharp.Sharp {
     const { width, height, channels } = this;
     return sharp(this.data, { raw: { width, height, channels } });
   }
 
-  /**
-   * The bytes of an image file.
-   * @throws InvalidOptionError for an unknown format or option
-   */
   async encode(format: ImageFormat, options: EncodeOptions = {}): Promise<Buffer> {
     const name = (checkValue(formatOption, format, "format") as ImageFormat).replace("jpg", "jpeg") as Exclude<ImageFormat, "jpg">;
     const { metadata, ...output } = checkOptions(encodeOptions, options) as EncodeOptions;
@@ -69,10 +51,6 @@ export class Image {
     return text === undefined ? pipeline.toBuffer() : addExifText(await reserveExifText(pipeline, text).toBuffer(), text);
   }
 
-  /**
-   * Writes a file in the format of its ending: .png, .jpg, .jpeg, .webp or .avif. The file appears when it is complete, replacing an older one.
-   * @throws InvalidOptionError for another ending or an unknown option
-   */
   async toFile(file: string, options: EncodeOptions = {}): Promise<void> {
     const target = checkValue(filePath, file, "path") as string;
     const bytes = await this.encode(formatOf(target), options);
@@ -85,4 +63,16 @@ export class Image {
       throw error;
     }
   }
+
+  toJSON(): ReturnType<Picture["toJSON"]> {
+    const { width, height, channels, parameters } = this;
+    return { width, height, channels, ...(parameters === undefined ? {} : { parameters }) };
+  }
 }
+
+/** For the console, to which half a million numbers say nothing. */
+Object.defineProperty(Image.prototype, inspect.custom, {
+  value(this: Image, _depth: number, options: object) {
+    return `Image ${inspect(this.toJSON(), options)}`;
+  },
+});

@@ -1,6 +1,7 @@
 import sharp from "sharp";
 import type { NativeImage, NativeImages } from "../engine/binding.js";
-import { InvalidOptionError } from "../errors.js";
+import { InvalidOptionError, shortened } from "../errors.js";
+import { isBytes } from "../options/check.js";
 import { type GivenImages, type ModelLimits, resolveHires } from "../options/index.js";
 import type { Fit, GenerationParameters, ImageInput, RawImage } from "../types/index.js";
 import { readImageFile } from "./file.js";
@@ -28,7 +29,7 @@ async function readable<T>(option: string, read: () => Promise<T>): Promise<T> {
   try {
     return await read();
   } catch (error) {
-    throw new InvalidOptionError(option, `expected an image that can be read: ${(error as Error).message}`);
+    throw new InvalidOptionError(option, `expected an image that can be read: ${shortened((error as Error).message)}`);
   }
 }
 
@@ -43,7 +44,7 @@ export function openImage(input: ImageInput, option: string): Promise<Source> {
 
 async function opener(input: ImageInput): Promise<() => sharp.Sharp> {
   if (typeof input === "string") return opener(await readImageFile(input));
-  if (input instanceof Uint8Array) return () => sharp(input);
+  if (isBytes(input)) return () => sharp(input);
   if ("clone" in input) {
     // The caller's pipeline comes first, whole; ours begins with its pixels.
     const pipeline = input.clone().autoOrient().toColourspace("srgb").raw({ depth: "uchar" });

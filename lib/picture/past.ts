@@ -1,5 +1,5 @@
 import { drawnSteps } from "../options/schedule.js";
-import type { ImageParameters } from "./parameters.js";
+import type { ImageParameters } from "../types/index.js";
 
 /** What the model that is to draw again has. */
 export interface Redrawing {

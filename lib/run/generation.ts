@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
-import type { NativeEvent, NativeJob, NativeTimings } from "../engine/binding.js";
+import type { NativeEvent, NativeJob } from "../engine/binding.js";
 import { abortError, fromNative, isCancelled } from "../errors.js";
 import { Image } from "../picture/image.js";
-import type { GenerationEvent, GenerationParameters, GenerationResult, ProgressEvent } from "../types/index.js";
+import { jsonable } from "../picture/json.js";
+import type { GenerationEvent, GenerationParameters, GenerationResult, ProgressEvent, Timings } from "../types/index.js";
 import { EventQueue } from "./events.js";
 
 /** A checked run that is ready to start. */
@@ -11,7 +12,7 @@ export interface Plan {
   signal?: AbortSignal;
   /** What has to be done before the start, such as reading pictures and waiting for earlier runs that do; it may complete `parameters`. */
   ready?(): Promise<unknown>;
-  start(emit: (event: NativeEvent) => void): NativeJob<NativeTimings>;
+  start(emit: (event: NativeEvent) => void): NativeJob<Timings>;
   /** What to write into the file of the picture with this seed. */
   describe(seed: bigint): string;
 }
@@ -43,7 +44,7 @@ export class Generation implements Promise<GenerationResult>, AsyncIterable<Gene
   readonly #readers = new Set<EventQueue>();
   /** What happened before the first iterator came. */
   #past: EventQueue | undefined = new EventQueue((left) => this.#readers.delete(left));
-  #job: NativeJob<NativeTimings> | undefined;
+  #job: NativeJob<Timings> | undefined;
   #stop: { reason: unknown } | undefined;
   /** Ends the wait for `ready`. */
   #giveUp: (reason: unknown) => void = () => {};
@@ -105,7 +106,7 @@ export class Generation implements Promise<GenerationResult>, AsyncIterable<Gene
       const timings = await this.#work(plan);
       if (this.#stop) throw this.#stop.reason;
       this.#finish({});
-      return { images: this.#images, seeds: this.#seeds, parameters: plan.parameters, timings };
+      return jsonable({ images: this.#images, seeds: this.#seeds, parameters: jsonable(plan.parameters), timings });
     } catch (error) {
       const reason = this.#stop && isCancelled(error) ? this.#stop.reason : fromNative(error, site);
       this.#finish({ error: { reason } });
@@ -113,7 +114,7 @@ export class Generation implements Promise<GenerationResult>, AsyncIterable<Gene
     }
   }
 
-  async #work(plan: Plan): Promise<NativeTimings> {
+  async #work(plan: Plan): Promise<Timings> {
     const { signal } = plan;
     if (signal?.aborted) throw signal.reason;
     const onAbort = () => this.cancel(signal?.reason);
@@ -156,7 +157,7 @@ export class Generation implements Promise<GenerationResult>, AsyncIterable<Gene
       const image = new Image(data, width, height, channels as 1 | 3 | 4, plan.describe(seed));
       this.#images[index] = image;
       this.#seeds[index] = seed;
-      this.#publish({ type: "image", index, seed, image });
+      this.#publish(jsonable({ type: "image", index, seed, image }));
     } else if (event.type !== "log" || !this.#past) this.#publish(event);
   }
 

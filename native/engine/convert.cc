@@ -127,7 +127,7 @@ std::unique_ptr<ModelLoader> open_files(const ConvertRequest& request) {
   return loader;
 }
 
-// Tensors that are read by one call: of one file, since the engine prints to stdout between two.
+// Tensors that are read by one call: of one file, in the order of their places.
 struct Group {
   std::vector<std::pair<const TensorStorage*, ggml_tensor*>> tensors;
   size_t bytes = 0;

@@ -43,7 +43,7 @@ Context open(const sd_ctx_params_t& params) {
   return context;
 }
 
-// A group of tensors that one call reads: of one file, since the engine prints to stdout between two.
+// A group of tensors that one call reads: of one file, so that progress comes after each.
 struct Group {
   std::vector<ggml_tensor*> tensors;
   uint64_t bytes = 0;

@@ -82,7 +82,7 @@ void stop(State& s, std::unique_lock<std::mutex>& lock) {
   s.stopping = false;
 }
 
-// A second line of defense: process.exit() runs no cleanup hooks (lib/binding.ts closes the environment on 'exit' instead),
+// A second line of defense: process.exit() runs no cleanup hooks (lib/engine/binding.ts closes the environment on 'exit' instead),
 // and static destructors must not meet a running engine.
 void at_exit() {
   std::unique_lock<std::mutex> lock(state().mutex);

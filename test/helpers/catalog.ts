@@ -1,6 +1,6 @@
 import { readdir } from "node:fs/promises";
 import path from "node:path";
-import type { Catalog, CatalogFile } from "../../lib/catalog/catalog.js";
+import type { Catalog, CatalogFile } from "../../lib/catalog/entries.js";
 import { defaultSettings, type PullSettings } from "../../lib/catalog/retry.js";
 import { sha256, type TestHub } from "./hub.js";
 import { RandomBytes } from "./random.js";

@@ -5,8 +5,8 @@ import path from "node:path";
 import { after, afterEach, before, beforeEach } from "node:test";
 import { replaceCatalog } from "../../lib/catalog/catalog.js";
 import type { PullSettings } from "../../lib/catalog/retry.js";
-import type { PullEvent } from "../../lib/catalog/tracker.js";
-import { type PulledModel, type PullOptions, pullModel } from "../../lib/models.js";
+import { pullModel } from "../../lib/models.js";
+import type { PullEvent, PulledModel, PullOptions } from "../../lib/types/index.js";
 import { type ContentName, contents, fast, filesBelow, serveAll, smallCatalog } from "./catalog.js";
 import { TestHub } from "./hub.js";
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 import models
 import tokens
-from conditions import Conditions
+from encoders import Conditions
 from demo import demo_tensors
 from drawing import Drawing
 

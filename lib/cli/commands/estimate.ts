@@ -1,8 +1,9 @@
 import type { CommandModule } from "yargs";
-import { type EstimateOptions, estimateMemory, type MemoryEstimate } from "../../memory/estimate.js";
+import { formatBytes } from "../../errors.js";
+import { estimateMemory } from "../../memory/estimate.js";
 import { bounds } from "../../memory/shortage.js";
 import { estimateModelOptions, estimatePictureOptions } from "../../options/index.js";
-import { formatBytes } from "../../size.js";
+import type { EstimateOptions, MemoryEstimate } from "../../types/index.js";
 import { flagsOf, readFlags, yargsOptions } from "../flags.js";
 import { interruptible } from "../interrupt.js";
 import { presetOrFile } from "../model.js";

@@ -1,10 +1,11 @@
 import type { CommandModule } from "yargs";
-import { families } from "../../catalog/families.js";
 import { InvalidOptionError } from "../../errors.js";
 import { loadModel, type Model } from "../../model.js";
+import { families } from "../../models.js";
 import { checkGenerateOptions, generateOptions, modelOptions } from "../../options/index.js";
 import { formatOf } from "../../picture/image.js";
 import { openImage } from "../../picture/inputs.js";
+import { toJson } from "../../picture/json.js";
 import type { GenerateOptions, GenerationEvent, LogEvent, ModelOptions, PreviewEvent } from "../../types/index.js";
 import { flagsOf, readFlags, yargsOptions } from "../flags.js";
 import { interruptible } from "../interrupt.js";
@@ -171,8 +172,7 @@ class JsonPrinter implements Printer {
   constructor(private readonly verbose: boolean) {}
 
   event(event: object): void {
-    const text = JSON.stringify(event, (_key, value) => (typeof value === "bigint" ? String(value) : value));
-    process.stdout.write(`${text}\n`);
+    process.stdout.write(`${toJson(event)}\n`);
   }
 
   log(event: LogEvent): void {

@@ -1,7 +1,7 @@
 import type { CommandModule } from "yargs";
+import { formatBytes } from "../../errors.js";
 import { inspectModel } from "../../inspect.js";
 import { inspectOptions } from "../../options/index.js";
-import { formatBytes } from "../../size.js";
 import type { FileInspection, InspectedPart, InspectProgress, MissingPart, ModelInspection } from "../../types/index.js";
 import { flagName, flagsOf, readFlags, yargsOptions } from "../flags.js";
 import { interruptible } from "../interrupt.js";
@@ -31,14 +31,9 @@ export const inspect: CommandModule<object, Arguments> = {
   handler: async ({ files, json, quiet, ...argv }) => {
     const report = quiet || !process.stderr.isTTY ? undefined : showProgress;
     const found = await interruptible((signal) => inspectModel(files, { ...readFlags(flags, argv), signal, onProgress: report }));
-    process.stdout.write(json ? `${JSON.stringify(found, plain, 2)}\n` : text(found));
+    process.stdout.write(json ? `${JSON.stringify(found, undefined, 2)}\n` : text(found));
   },
 };
-
-/** Metadata holds 64-bit numbers, which JSON does not know. */
-function plain(_key: string, value: unknown): unknown {
-  return typeof value === "bigint" ? String(value) : value;
-}
 
 function showProgress({ file, bytes, total }: InspectProgress): void {
   process.stderr.write(`\r${Math.floor((100 * bytes) / total)}% of ${file}${bytes === total ? "\n" : ""}`);

@@ -1,7 +1,7 @@
 import type { CommandModule } from "yargs";
-import { type ListedModel, listModels } from "../../catalog/models.js";
-import { modelsFolder } from "../../catalog/store.js";
-import { formatBytes } from "../../size.js";
+import { formatBytes } from "../../errors.js";
+import { listModels, modelsFolder } from "../../models.js";
+import type { ListedModel } from "../../types/index.js";
 
 export const models: CommandModule<object, { json: boolean }> = {
   command: "models",

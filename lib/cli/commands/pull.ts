@@ -1,8 +1,7 @@
 import { createInterface } from "node:readline/promises";
 import type { CommandModule } from "yargs";
-import { findModel } from "../../catalog/catalog.js";
-import { isAccepted, licenses, licenseText } from "../../catalog/license.js";
-import { type PullOptions, pull as pullModel, pullOptions } from "../../models.js";
+import { findModel, isAccepted, licenses, licenseText, pull as pullModel, pullOptions } from "../../models.js";
+import type { PullOptions } from "../../types/index.js";
 import { createDownloads } from "../downloads.js";
 import { flagsOf, readFlags, yargsOptions } from "../flags.js";
 import { interruptible } from "../interrupt.js";

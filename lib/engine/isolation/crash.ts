@@ -1,5 +1,5 @@
+import type { NativeError } from "../../errors.js";
 import { nativeError } from "../../errors.js";
-import type { NativeError } from "../binding.js";
 
 /** How a process ended, or why it did not start. */
 export interface End {

@@ -1,5 +1,6 @@
+import type { NativeError } from "../../errors.js";
 import { nativeError } from "../../errors.js";
-import type { NativeBinding, NativeError, NativeEvent, NativeJob } from "../binding.js";
+import type { NativeBinding, NativeEvent, NativeJob } from "../binding.js";
 import { Line } from "./line.js";
 import { type Method, plainError, reviveError } from "./protocol.js";
 import { Died, Session } from "./session.js";

@@ -1,5 +1,6 @@
+import type { Timings } from "../../types/index.js";
 import { type Approved, approve, overridden } from "../backends/choice.js";
-import type { EngineBinding, EngineModel, NativeEvent, NativeJob, NativeTimings, NativeUpscaler } from "../binding.js";
+import type { EngineBinding, EngineModel, NativeEvent, NativeJob, NativeUpscaler } from "../binding.js";
 import { cancelable, run } from "../jobs.js";
 import { Host, type Loading } from "./host.js";
 
@@ -41,7 +42,7 @@ function modelOf(host: Host, info: unknown): EngineModel {
     generate: (params, emit) => {
       const { initImage: _, mask: __, ...check } = params; // their sizes are right, and they are large
       const work = { method: "generate" as const, args: [params], priority: params.priority, check: [check] };
-      const { promise, cancel } = host.run<NativeTimings>(work, emit);
+      const { promise, cancel } = host.run<Timings>(work, emit);
       return { promise: promise.then(({ value, waited }) => ({ ...value, queued: value.queued + waited })), cancel };
     },
     countTokens: (prompt, t5Prompt) => host.ask("countTokens", [prompt, t5Prompt]),

@@ -1,4 +1,5 @@
-import type { NativeError, NativeEvent, NativeJob } from "../binding.js";
+import type { NativeError } from "../../errors.js";
+import type { NativeEvent, NativeJob } from "../binding.js";
 import { crashError, type End } from "./crash.js";
 import { RecentLines } from "./output.js";
 import { startProcess } from "./process.js";

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
-import type { Given } from "../../../lib/checkpoint/assembler.js";
+import type { Given } from "../../../lib/checkpoint/assembly.js";
 import { assemble } from "../../../lib/checkpoint/components.js";
 import { checkLoadable } from "../../../lib/checkpoint/refusals.js";
 import { InvalidOptionError, MissingComponentError, ModelFileError, UnsupportedModelError } from "../../../lib/errors.js";

@@ -2,14 +2,14 @@ import assert from "node:assert/strict";
 import { describe, it, mock } from "node:test";
 import type { Sharp } from "sharp";
 import { familyDefaults } from "../../../lib/catalog/families.js";
-import type { EngineModel, NativeEvent, NativeGenerateParams, NativeTimings } from "../../../lib/engine/binding.js";
+import type { EngineModel, NativeEvent, NativeGenerateParams } from "../../../lib/engine/binding.js";
 import { DisposedError, InvalidOptionError, ModelFileError } from "../../../lib/errors.js";
 import { loadModel, Model } from "../../../lib/model.js";
 import { readParameters } from "../../../lib/picture/parameters.js";
-import type { LogEvent, ModelInfo, ModelOptions } from "../../../lib/types/index.js";
+import type { LogEvent, ModelInfo, ModelOptions, Timings } from "../../../lib/types/index.js";
 
 const parts = { diffusion: { bytes: 100, parameters: 50 }, vae: { bytes: 20, parameters: 10 } };
-const timings: NativeTimings = { queued: 0, encode: 0, sample: 0, upscale: 0, decode: 0, total: 0 };
+const timings: Timings = { queued: 0, encode: 0, sample: 0, upscale: 0, decode: 0, total: 0 };
 
 function fakeModel(onLog?: (event: LogEvent) => void) {
   const order: string[] = [];
@@ -29,7 +29,7 @@ function fakeModel(onLog?: (event: LogEvent) => void) {
     },
     generate(params, emit) {
       let cancel = () => {};
-      const promise = new Promise<NativeTimings>((resolve, reject) => {
+      const promise = new Promise<Timings>((resolve, reject) => {
         jobs.push({ params, emit, finish: () => resolve(timings) });
         cancel = () => {
           order.push("cancel");

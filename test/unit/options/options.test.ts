@@ -264,9 +264,10 @@ describe("generate options", () => {
     rejects(() => check({ prompt: "a <lora:l>" }), "prompt", "without loraDir");
     rejects(() => check({ prompt: "a", negativePrompt: "<lora:l:1>" }), "negativePrompt", "belong in prompt");
     assert.equal(check({ prompt: "a <lora and > b" }).prompt, "a <lora and > b");
-    const names = ["", ".", "..", "../l", "a/b", "a\\b", "/etc/passwd", "C:l"];
+    const names = ["", ".", "..", "../l", "a/b", "a\\b", "/etc/passwd", "a/../../l", "..\\l", "a//b", "l/."];
     const inFolder = (name: string) => checkGenerateOptions({ prompt: `<lora:${name}:1>` }, { ...limits, loraDir: __dirname });
     for (const name of names) rejects(() => inFolder(name), "prompt", "is no file in loraDir", "no .safetensors or .gguf file is there");
+    rejects(() => inFolder("C:l"), "prompt", "as the weight in <lora:C:l:1>");
   });
 
   it("reads each property once and copies arrays", () => {
@@ -305,14 +306,16 @@ describe("generate options", () => {
 
 describe("estimate options", () => {
   it("takes those of a load and of a picture that decide its memory", () => {
-    const given = { diffusionModel: "d", width: 512, batchCount: 2, chunks: 3, imageToImage: true };
-    const { model, picture, chunks, imageToImage } = checkEstimateOptions(given);
-    assert.deepEqual([model.files, picture, chunks, imageToImage], [{ diffusionModel: "d" }, { width: 512, batchCount: 2 }, 3, true]);
+    const given = { diffusionModel: "d", width: 512, batchCount: 2, chunks: 3, t5Tokens: 100, imageToImage: true };
+    const { model, picture, ...rest } = checkEstimateOptions(given);
+    assert.deepEqual([model.files, picture], [{ diffusionModel: "d" }, { width: 512, batchCount: 2 }]);
+    assert.deepEqual(rest, { chunks: 3, t5Tokens: 100, imageToImage: true });
   });
 
   it("refuses wrong values and other options", () => {
     rejects(() => checkEstimateOptions({ width: 500 }), "width", "a multiple of 16");
     rejects(() => checkEstimateOptions({ chunks: 17 }), "chunks", "an integer from 1 to 16");
+    rejects(() => checkEstimateOptions({ t5Tokens: 1233 }), "t5Tokens", "an integer from 77 to 1232");
     rejects(() => checkEstimateOptions({ imageToImage: "a.png" }), "imageToImage", "true or false");
     rejects(() => checkEstimateOptions({ placement: { textencoder: "cpu" } }), "placement.textencoder", "did you mean textEncoders?");
     rejects(() => checkEstimateOptions({ steps: 4 }), "steps", "unknown option");

@@ -5,8 +5,9 @@ import path from "node:path";
 import { after, before, describe, it } from "node:test";
 import sharp from "sharp";
 import { InvalidOptionError } from "../../../lib/errors.js";
-import { Image, type ImageFormat } from "../../../lib/picture/image.js";
+import { Image } from "../../../lib/picture/image.js";
 import { readParameters } from "../../../lib/picture/parameters.js";
+import type { ImageFormat } from "../../../lib/types/index.js";
 
 const width = 24;
 const height = 16;

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type ImageParameters, parseParameters } from "../../../lib/picture/parameters.js";
+import { parseParameters } from "../../../lib/picture/parameters.js";
 import { isPast, pastDifferences } from "../../../lib/picture/past.js";
+import type { ImageParameters } from "../../../lib/types/index.js";
 
 const all = { parts: ["diffusion", "clipL", "clipG", "t5xxl", "vae"], t5Tokens: 10 };
 const drawn = (changes: Partial<ImageParameters> = {}): ImageParameters => ({

@@ -1,22 +1,23 @@
 import assert from "node:assert/strict";
 import { describe, it, mock } from "node:test";
-import type { NativeEvent, NativeTimings } from "../../../lib/engine/binding.js";
+import { inspect } from "node:util";
+import type { NativeEvent } from "../../../lib/engine/binding.js";
 import { GenerationError, InvalidOptionError } from "../../../lib/errors.js";
 import { Generation, type Plan, progressEvent } from "../../../lib/run/generation.js";
-import type { GenerationEvent, GenerationParameters } from "../../../lib/types/index.js";
+import type { GenerationEvent, GenerationParameters, Timings } from "../../../lib/types/index.js";
 
-const timings: NativeTimings = { queued: 0, encode: 1, sample: 2, upscale: 0, decode: 3, total: 6 };
+const timings: Timings = { queued: 0, encode: 1, sample: 2, upscale: 0, decode: 3, total: 6 };
 const tick = () => new Promise((resolve) => setImmediate(resolve));
 
 /** A run whose native job the test plays. */
 function fakeRun({ batchCount = 1, signal, ready }: Partial<Plan> & { batchCount?: number } = {}) {
   let emit: (event: NativeEvent) => void = () => {};
-  let resolve: (value: NativeTimings) => void = () => {};
+  let resolve: (value: Timings) => void = () => {};
   let reject: (error: unknown) => void = () => {};
   const cancel = mock.fn(() => reject(Object.assign(new Error("cancelled"), { code: "ERR_CANCELLED" })));
   const start = mock.fn((listener: typeof emit) => {
     emit = listener;
-    const promise = new Promise<NativeTimings>((onResult, onError) => {
+    const promise = new Promise<Timings>((onResult, onError) => {
       resolve = onResult;
       reject = onError;
     });
@@ -81,6 +82,23 @@ describe("Generation", () => {
     assert.equal(result.parameters, parameters);
     assert.equal(result.timings, timings);
     assert.match(run.id, /^[0-9a-f-]{36}$/);
+  });
+
+  it("becomes JSON: seeds as decimal strings, pictures without pixels", async () => {
+    const { run, image, finish, parameters } = fakeRun();
+    parameters.seed = 2n ** 60n;
+    image(0);
+    finish();
+    const events = await collect(run);
+    const result = await run;
+    const json = JSON.parse(JSON.stringify({ result, events }));
+    assert.deepEqual(json.result.seeds, ["7"]);
+    assert.equal(json.result.parameters.seed, "1152921504606846976");
+    assert.deepEqual(json.result.images, [{ width: 1, height: 1, channels: 3, parameters: "Seed: 7" }]);
+    assert.deepEqual(json.events, [{ type: "image", index: 0, seed: "7", image: json.result.images[0] }]);
+    assert.equal(JSON.parse(JSON.stringify(result.parameters)).seed, "1152921504606846976");
+    assert.equal(typeof result.parameters.seed, "bigint");
+    assert.match(inspect(result.images[0]), /^Image \{ width: 1, height: 1, channels: 3/);
   });
 
   it("is a promise", async () => {

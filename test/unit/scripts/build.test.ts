@@ -1,16 +1,18 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, test } from "node:test";
 import { packageRoot } from "../../../lib/engine/binding.js";
 
-const { applyPatch, checkCrate } = createRequire(__filename)("../../scripts/fetch-engine.js") as {
+const { applyPatch, checkCrate } = createRequire(__filename)("../../../scripts/fetch-engine.js") as {
   applyPatch(folder: string, patch: { name: string; text: string }): void;
   checkCrate(file: string, pin: { sha256: string }): void;
 };
+
+const { forgetMovedTree } = createRequire(__filename)("../../../scripts/build-native.js") as { forgetMovedTree(tree: string): void };
 
 const folder = mkdtempSync(path.join(tmpdir(), "sdcpp-build-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -40,6 +42,21 @@ test("a missing tool is named with its fix", () => {
 test("a wrong backend or engine folder is named", () => {
   oneSentence(build(["cmake", "c++"], { SDCPP_BACKENDS: "cuda,vulcan" }), /SDCPP_BACKENDS names "vulcan".*cuda, vulkan, metal/);
   oneSentence(build(["cmake", "c++"], { SDCPP_ENGINE_DIR: folder }), /is not a stable-diffusion\.cpp source folder.*SDCPP_ENGINE_DIR/);
+});
+
+test("a build tree of another folder is made anew, and one of this folder stays", () => {
+  for (const [name, stays] of [
+    ["own", true],
+    ["copied", false],
+    ["gone", false],
+  ] as const) {
+    const tree = path.join(folder, name);
+    mkdirSync(tree);
+    const made = { own: tree, copied: folder, gone: path.join(folder, "not there") }[name];
+    writeFileSync(path.join(tree, "CMakeCache.txt"), `CMAKE_BUILD_TYPE:STRING=Release\nCMAKE_CACHEFILE_DIR:INTERNAL=${made}\n`);
+    forgetMovedTree(tree);
+    assert.equal(existsSync(tree), stays, name);
+  }
 });
 
 test("a crate with another checksum is refused", () => {

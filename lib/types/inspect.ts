@@ -1,0 +1,103 @@
+import type { Family, ModelFiles, PartName } from "./files.js";
+
+/** How the tensors of a file are named, and how much of a model it holds. */
+export type Layout =
+  /** The diffusion model alone, for `diffusionModel`. */
+  | "diffusion-only"
+  /** Several parts in one file, for `model`. */
+  | "all-in-one"
+  /** One other part in the names of its makers. */
+  | "part"
+  /** In the names of Hugging Face's diffusers: such a VAE is read, such a diffusion model is not. */
+  | "diffusers"
+  /** A T5 encoder in the names of llama.cpp, which is read. */
+  | "llama.cpp"
+  /** Another kind of model. */
+  | "foreign"
+  /** A pickle of Python (.ckpt, .pth), whose content shows only when it is loaded. */
+  | "unknown";
+
+export interface InspectedPart {
+  tensors: number;
+  parameters: number;
+  bytes: number;
+  /** How many tensors of each type, as `{ q4_k: 312, f16: 353 }`. */
+  types: Record<string, number>;
+  /** What keeps the engine from loading it, such as a tensor that is missing. */
+  fault?: string;
+}
+
+/** What one checkpoint is. */
+export interface FileInspection {
+  /** Path or URL, as it was given. */
+  file: string;
+  /** More than one for a split or sharded checkpoint. `sha256` was asked for. */
+  files: { path: string; bytes: number; sha256?: string }[];
+  format: "gguf" | "safetensors" | "checkpoint";
+  /** In words: "Stable Diffusion 3.5 Medium", "CLIP-G text encoder", "LoRA", "FLUX". */
+  kind: string;
+  /** Of a diffusion model that this package can load. */
+  family?: Family;
+  layout: Layout;
+  /** `diffusion`, `clipL`, `clipG`, `t5xxl`, `vae`, `taesd`; for other files `lora`, `controlNet`, `upscaler` or `other`. */
+  parts: Record<string, InspectedPart>;
+  parameters: number;
+  bytes: number;
+  /** Largest width or height of a picture in pixels, from the position table. */
+  maxSide?: number;
+  /** Written in the file, or implied by what it is; absent for other kinds of models without a license in the file. */
+  license?: { name: string; source: "metadata" | "implied" };
+  /** The option of `loadModel` that takes it. */
+  option?: keyof ModelFiles;
+  metadata: Record<string, unknown>;
+}
+
+/** A part that is missing for a picture, and a file that would do. */
+export interface MissingPart {
+  part: PartName;
+  /** Without it the model does not load; else it loads, and draws worse than its makers meant. */
+  required: boolean;
+  /** The file to get: its path in a model repository. None for the diffusion model. */
+  file?: string;
+  repository?: string;
+  /** About, for some files. */
+  bytes?: number;
+}
+
+/** What files are, alone and together. */
+export interface ModelInspection {
+  files: FileInspection[];
+  /** What `loadModel` would be given. */
+  options: ModelFiles;
+  /** Files of a folder that are no part of the model, with the reason. */
+  ignored: { file: string; reason: string }[];
+  missing: MissingPart[];
+  /** The files make a complete model. It may still be too large for this machine. */
+  loadable: boolean;
+  /** Why not. */
+  problem?: string;
+  family?: Family;
+  /** Of the parts that `options` would load. */
+  parameters: number;
+  bytes: number;
+  maxSide?: number;
+  license?: string;
+}
+
+export interface InspectOptions {
+  /** Also reads the whole files for their SHA-256; not for URLs. Default: false. */
+  sha256?: boolean;
+  /** For URLs that need one: sent as `authorization: Bearer …` to the URL's own host alone. */
+  token?: string;
+  /** Stops it; the call rejects with the signal's reason. */
+  signal?: AbortSignal;
+  /** Called while files are read for their SHA-256; what it throws is ignored. */
+  onProgress?: (event: InspectProgress) => void;
+}
+
+export interface InspectProgress {
+  file: string;
+  /** Read so far, of `total`. */
+  bytes: number;
+  total: number;
+}

@@ -1,0 +1,83 @@
+#include "engine/sources.h"
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <mutex>
+#include <utility>
+
+#include "core/util.h"
+
+namespace sdcpp::engine {
+namespace {
+
+std::mutex mutex;
+std::map<std::string, Listing> listings;
+std::string unusable;
+
+// Whether any number has all bits of its exponent set. Without a branch in the loop, so that compilers use vectors.
+template <typename Word>
+bool any_not_finite(const char* data, int64_t count, Word exponent) {
+  constexpr int64_t kBlock = 4096;
+  for (int64_t first = 0; first < count; first += kBlock) {
+    const int64_t length = std::min(kBlock, count - first);
+    Word words[kBlock];
+    std::memcpy(words, data + first * static_cast<int64_t>(sizeof(Word)), static_cast<size_t>(length) * sizeof(Word));
+    Word found = 0;
+    for (int64_t i = 0; i < length; i++) found |= static_cast<Word>((words[i] & exponent) == exponent);
+    if (found != 0) return true;
+  }
+  return false;
+}
+
+bool is_finite(ggml_type type, const char* data, int64_t count) {
+  switch (type) {
+    case GGML_TYPE_F32: return !any_not_finite<uint32_t>(data, count, 0x7f800000u);
+    case GGML_TYPE_F16: return !any_not_finite<uint16_t>(data, count, 0x7c00u);
+    case GGML_TYPE_BF16: return !any_not_finite<uint16_t>(data, count, 0x7f80u);
+    default: return true;
+  }
+}
+
+}  // namespace
+
+ListedFile::ListedFile(std::string path, Listing listing) : path_(std::move(path)) {
+  const std::lock_guard<std::mutex> lock(mutex);
+  listings[path_] = std::move(listing);
+}
+
+ListedFile::~ListedFile() {
+  const std::lock_guard<std::mutex> lock(mutex);
+  listings.erase(path_);
+}
+
+std::string take_unusable() {
+  const std::lock_guard<std::mutex> lock(mutex);
+  return std::exchange(unusable, {});
+}
+
+}  // namespace sdcpp::engine
+
+// What engine/patches/11-tensor-sources.patch calls.
+
+bool sdcpp_list_tensors(const std::string& path, const std::string& prefix, std::vector<TensorStorage>& tensors,
+                        std::vector<std::string>& files) {
+  using namespace sdcpp::engine;
+  const std::lock_guard<std::mutex> lock(mutex);
+  const auto found = listings.find(path);
+  if (found == listings.end()) return false;
+  files = found->second.files;
+  tensors = found->second.tensors;
+  for (TensorStorage& tensor : tensors) {
+    if (!starts_with(tensor.name, prefix)) tensor.name = prefix + tensor.name;
+  }
+  return true;
+}
+
+bool sdcpp_accept_data(const TensorStorage& storage, const char* data) {
+  using namespace sdcpp::engine;
+  if (is_finite(storage.type, data, storage.nelements())) return true;
+  const std::lock_guard<std::mutex> lock(mutex);
+  if (unusable.empty()) unusable = storage.name;
+  return false;
+}

@@ -5,6 +5,7 @@ import { tagsOf } from "./options/loras.js";
 import { Image } from "./picture/image.js";
 import { openImage } from "./picture/inputs.js";
 import { parseParameters, readParameters } from "./picture/parameters.js";
+import { isPast, pastDifferences } from "./picture/past.js";
 import type { GenerateOptions, ImageParameters, Image as Picture } from "./types/index.js";
 
 /** A field of the parameters text that is not what it was, for example `Model fingerprints` or `Engine`. */
@@ -24,6 +25,8 @@ export interface Reproduction {
   largestDifference: number;
   /** Why it may differ: what the parameters of the two pictures do not share. */
   changes: FieldChange[];
+  /** Why it cannot be equal: what this version does in another way than the one that drew the picture, as sentences. Empty when it is. */
+  notices: string[];
   /** The picture that was drawn. */
   image: Image;
 }
@@ -44,7 +47,21 @@ export async function reproduce(
   const { images } = await model.generate({ ...optionsOf(parameters), signal });
   const drawn = images[0] as Image;
   const now = parseParameters(drawn.parameters ?? "");
-  return { ...comparePixels(await pixelsOf(image), drawn), changes: compareFields(parameters.fields, now.fields), image: drawn };
+  const pixels = comparePixels(await pixelsOf(image), drawn);
+  const notices = pixels.identical ? [] : await noticesOf(parameters, model);
+  return { ...pixels, changes: compareFields(parameters.fields, now.fields), notices, image: drawn };
+}
+
+async function noticesOf(parameters: ImageParameters, model: Model): Promise<string[]> {
+  if (!isPast(parameters)) return [];
+  const { prompt, negativePrompt, t5Prompt, negativeT5Prompt, cfgScale } = parameters;
+  const texts = [{ prompt, t5Prompt }, ...(cfgScale === 1 ? [] : [{ prompt: negativePrompt, t5Prompt: negativeT5Prompt }])];
+  let t5Tokens = 0;
+  for (const { prompt, t5Prompt } of texts) {
+    const { t5xxl } = await model.countTokens(prompt, t5Prompt === undefined ? {} : { t5Prompt });
+    t5Tokens = Math.max(t5Tokens, t5xxl?.tokens ?? 0);
+  }
+  return pastDifferences(parameters, { parts: Object.keys(model.info.parts), t5Tokens });
 }
 
 /** The parameters of a picture that can be drawn again. */
@@ -70,7 +87,7 @@ async function pixelsOf(image: string | Uint8Array | ArrayBuffer | Picture): Pro
   return new Image(data, info.width, info.height, info.channels as 3);
 }
 
-function comparePixels(before: Image, now: Image): Omit<Reproduction, "changes"> {
+function comparePixels(before: Image, now: Image): Omit<Reproduction, "changes" | "notices"> {
   const pixels = now.width * now.height;
   if (before.width !== now.width || before.height !== now.height) {
     return { identical: false, pixels, differingPixels: pixels, largestDifference: 255, image: now };

@@ -9,7 +9,7 @@ interface FamilyEntry {
 }
 
 function family(name: string, side: number, steps: number, cfgScale: number, license = "Stability AI Community License"): FamilyEntry {
-  return { name, defaults: { width: side, height: side, steps, cfgScale, sampler: "euler", scheduler: "discrete", flowShift: 3 }, license };
+  return { name, defaults: { width: side, height: side, steps, cfgScale, sampler: "euler", scheduler: "normal", flowShift: 3 }, license };
 }
 
 /** What the makers of each family recommend. Skip-layer guidance is never a default: it spoils Large's pictures. */

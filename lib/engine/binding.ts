@@ -79,7 +79,8 @@ export interface NativeGenerateParams
   /** The tile's side in latents, which are 8 pixels wide. */
   vaeTiling?: VaeTiling & { enabled: boolean };
   cache?: Omit<StepCache, "mode"> & { mode?: string };
-  hires?: Partial<HiresParameters> & { enabled: boolean };
+  /** `sigmas`: of its own pass, instead of the scheduler's. */
+  hires?: Partial<HiresParameters> & { enabled: boolean; sigmas?: number[] };
   initImage?: NativeImage;
   mask?: NativeImage;
   /** Not of the picture: its place in line. */

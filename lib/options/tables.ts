@@ -140,7 +140,7 @@ export const generateOptions: OptionTable = {
     description: "Classifier-free guidance; 1 (0 in diffusers) turns it off, which halves the work",
   },
   sampler: { kind: "enum", values: samplers, refused: refusedSamplers, default: "euler", description: "Sampling method" },
-  scheduler: { kind: "enum", values: schedulers, refused: refusedSchedulers, default: "discrete", description: "Noise schedule" },
+  scheduler: { kind: "enum", values: schedulers, refused: refusedSchedulers, default: "normal", description: "Noise schedule" },
   seed: { kind: "seed", defaultText: "random", description: "Seed of the first image; image i uses seed + i" },
   batchCount: { kind: "integer", min: 1, max: 1000, default: 1, description: "Images to draw one after the other" },
   eta: { kind: "number", min: 0, max: 1000, defaultText: "by sampler", description: "Noise added by ancestral samplers" },

@@ -33,8 +33,8 @@ export interface GenerateOptions {
    */
   sampler?: string;
   /**
-   * `discrete`, `karras`, `exponential`, `sgm_uniform`, `simple`, `smoothstep`, `kl_optimal`, `lcm`, `bong_tangent` or `ltx2`. `karras`,
-   * `exponential` and `bong_tangent` need at least 2 steps, `lcm` takes at most 50, `smoothstep` at most 77. Default: "discrete".
+   * `normal`, `discrete`, `karras`, `exponential`, `sgm_uniform`, `simple`, `smoothstep`, `kl_optimal`, `lcm`, `bong_tangent` or `ltx2`. `karras`,
+   * `exponential` and `bong_tangent` need at least 2 steps, `lcm` takes at most 50, `smoothstep` at most 77. Default: "normal", the reference's schedule.
    */
   scheduler?: string;
   /** First image's seed, 0 to 2⁶³−1; image i of a batch uses seed + i. Default: drawn at random and reported. */
@@ -70,9 +70,9 @@ export interface GenerateOptions {
    */
   initImage?: ImageInput;
   /**
-   * How much of the `initImage` is drawn anew, 0 to 1: the last part of the steps is drawn, rounded, at least one step and below 1 at most
-   * all but one. At 1 the picture decides nothing but the size (and what a `mask` keeps; with `sigmas`, it is still mixed in where they begin
-   * below 1). Default: 0.75.
+   * How much of the `initImage` is drawn anew, 0 to 1: the last part of the steps is drawn, rounded up (as in diffusers), at least one step.
+   * At 1, or where rounding up gives all steps, the picture decides nothing but the size (and what a `mask` keeps; with `sigmas`, it is
+   * still mixed in where they begin below 1). Default: 0.75.
    */
   strength?: number;
   /** How `initImage` and `mask` are put into `width` x `height`. "contain" leaves bars, white in the picture and to be painted in the mask. Default: "cover". */

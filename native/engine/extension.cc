@@ -7,6 +7,7 @@
 #include "engine/conditioner.h"
 #include "engine/extension.h"
 #include "engine/lora_file.h"
+#include "engine/numbers.h"
 #include "engine/parts.h"
 #include "engine/repack.h"
 #include "errors.h"
@@ -161,6 +162,8 @@ const TextConditioner& conditioner_of(const sd_ctx_t* context) {
 
 }  // namespace
 
+void begin_picture(sd_ctx_t* context) { begin_numbers(*context->sd->rng); }
+
 TokenCounts count_tokens(const sd_ctx_t* context, const std::string& prompt) { return conditioner_of(context).count(prompt); }
 
 std::vector<EncoderTokens> tokens_of(const sd_ctx_t* context, const std::string& prompt) { return conditioner_of(context).tokens(prompt); }
@@ -183,6 +186,7 @@ sd_ctx_t* load(const sd_ctx_params_t& params, const LoadOptions& options, ModelI
   if (!sd.apply_lora_immediately) repack(*sd.model_manager, true);  // what is merged into has to be in plain order
   preload(sd, modules, options.on_group);
   info = describe(sd, modules, params);
+  continue_numbers(sd.rng, sd.sampler_rng);
   sd.cond_stage_model = make_conditioner(std::static_pointer_cast<SD3CLIPEmbedder>(sd.cond_stage_model), options.prompt_cache);
   return context.release();
 }

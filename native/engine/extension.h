@@ -75,6 +75,9 @@ void check_prompt(const sd_ctx_t* context, const std::string& prompt);
 // and whatever is wrong with the files has been thrown as a Failure.
 sd_ctx_t* load(const sd_ctx_params_t& params, const LoadOptions& options, ModelInfo& info);
 
+// Before each generate_image.
+void begin_picture(sd_ctx_t* context);
+
 // The LoRAs that a context's weights have now.
 struct LoraState {
   std::string set;       // their paths, weights, and the files' sizes and times

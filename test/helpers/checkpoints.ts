@@ -139,7 +139,7 @@ function derived(file: string, change: string): string {
 const running = new Map<string, Promise<string>>();
 
 /** Makes the file under a temporary name and renames it, because test files run in parallel processes. */
-function cached(name: string, make: (file: string) => Promise<void>): Promise<string> {
+export function cached(name: string, make: (file: string) => Promise<void>): Promise<string> {
   const made = running.get(name) ?? build(path.join(modelFolder, name), make);
   running.set(name, made);
   return made;

@@ -87,12 +87,14 @@ function print(comparison: {
   differingPixels: number;
   largestDifference: number;
   changes: FieldChange[];
+  notices: string[];
 }): void {
-  const { identical, pixels, differingPixels, largestDifference, changes } = comparison;
+  const { identical, pixels, differingPixels, largestDifference, changes, notices } = comparison;
   process.stdout.write(
     identical
       ? `identical: all ${pixels} pixels\n`
       : `different: ${differingPixels} of ${pixels} pixels, by at most ${largestDifference} of 255\n`,
   );
+  for (const notice of notices) process.stderr.write(`cannot be equal: ${notice}\n`);
   for (const { field, before = "(none)", now = "(none)" } of changes) process.stderr.write(`${field}: was ${before}, is ${now}\n`);
 }

@@ -42,7 +42,7 @@ describe("families", () => {
       ["demo", 128, 128, 8, 1],
     ]);
     for (const { defaults } of Object.values(families)) {
-      assert.deepEqual([defaults.sampler, defaults.scheduler, defaults.flowShift], ["euler", "discrete", 3]);
+      assert.deepEqual([defaults.sampler, defaults.scheduler, defaults.flowShift], ["euler", "normal", 3]);
       assert.ok(!("skipLayerGuidance" in defaults));
     }
     assert.equal(families.demo.license, "MIT");

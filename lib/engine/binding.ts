@@ -74,7 +74,9 @@ export interface NativeConvertParams {
 
 /** Mirrors `native/params/generate.cc`. */
 export interface NativeGenerateParams
-  extends Partial<Omit<GenerationParameters, "fit" | "vaeTiling" | "cache" | "hires" | "skipLayerGuidance">> {
+  extends Partial<Omit<GenerationParameters, "fit" | "sampler" | "scheduler" | "vaeTiling" | "cache" | "hires" | "skipLayerGuidance">> {
+  sampler?: string;
+  scheduler?: string;
   skipLayerGuidance?: SkipLayerGuidance;
   /** The tile's side in latents, which are 8 pixels wide. */
   vaeTiling?: VaeTiling & { enabled: boolean };

@@ -17,7 +17,8 @@ void expect(const Change& change, bool holds) {
   if (!holds) throw Failure(code::ModelFile, "loras: the tensors around '" + change.name() + "' do not fit to each other");
 }
 
-// The product a · b of a change's tensors. With a Tucker core t [rank, rank, kernel], a is [rank, rows]: Σ t[i, j, k] a[i, row] b[j, column].
+// The product a · b of a change's tensors. With a Tucker core t [rank, rank, kernel], a is [rank, rows]: Σ t[i, j, k] a[i, row] b[j,
+// column].
 Product read_product(NumberFile& file, const Change& change, const std::string& a, const std::string& b, const std::string& t, int64_t rows,
                      int64_t columns) {
   Product product;
@@ -39,7 +40,8 @@ Product read_product(NumberFile& file, const Change& change, const std::string& 
         for (int64_t input = 0; input < inputs; input++) {
           const float factor = product.b[static_cast<size_t>(j * inputs + input)];
           for (int64_t k = 0; k < kernel; k++) {
-            b_with_core[static_cast<size_t>(i * columns + input * kernel + k)] += core[static_cast<size_t>((i * rank + j) * kernel + k)] * factor;
+            b_with_core[static_cast<size_t>(i * columns + input * kernel + k)] +=
+                core[static_cast<size_t>((i * rank + j) * kernel + k)] * factor;
           }
         }
       }
@@ -120,7 +122,8 @@ class GloraDelta final : public Delta {
       const float* weight = weight_ + (first + i) * b_.columns;
       row.a.assign(static_cast<size_t>(a_.rank), 0.0f);
       for (int64_t column = 0; column < b_.columns; column++) {
-        for (int64_t k = 0; k < a_.rank; k++) row.a[static_cast<size_t>(k)] += weight[column] * a1_[static_cast<size_t>(column * a_.rank + k)];
+        for (int64_t k = 0; k < a_.rank; k++)
+          row.a[static_cast<size_t>(k)] += weight[column] * a1_[static_cast<size_t>(column * a_.rank + k)];
       }
       row.fill(0, 1, into);
       b_.fill(first + i, 1, own.data());
@@ -150,7 +153,8 @@ class FullDelta final : public Delta {
 
 // DoRA: W' = m · (W + Δ) / ‖W + Δ‖, normed by rows (an output each) or columns (an input each); PEFT's tuners/lora/dora.py, LyCORIS'
 // apply_weight_decompose. A strength s gives W + s · (W' − W), as ComfyUI's weight_decompose.
-void add_normed(const Delta& delta, const Change& change, const std::vector<float>& magnitude, float strength, const float* weight, float* into) {
+void add_normed(const Delta& delta, const Change& change, const std::vector<float>& magnitude, float strength, const float* weight,
+                float* into) {
   const int64_t columns = change.columns;
   std::vector<float> changed(static_cast<size_t>(change.rows * columns));
   delta.fill(0, change.rows, changed.data());

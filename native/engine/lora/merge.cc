@@ -44,7 +44,7 @@ class MergedWeight final : public TensorSource {
   void merge(std::vector<float>& merged) const {
     const bool keep = std::any_of(changes_.begin(), changes_.end(), [](const Placed& placed) { return needs_weight(placed.change); });
     std::vector<float> weight;
-    if (keep) weight = merged; // what a change is of is the weight as it was, whatever others have added
+    if (keep) weight = merged;  // what a change is of is the weight as it was, whatever others have added
     for (const Placed& placed : changes_) {
       const Change& change = placed.change;
       const int64_t first = placed.first_row * change.columns;

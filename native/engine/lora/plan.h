@@ -27,7 +27,7 @@ struct Change {
   Form form = Form::Full;
   int64_t rows = 0;
   int64_t columns = 0;
-  int64_t rank = 0;                             // 0: alpha has no meaning
+  int64_t rank = 0;                           // 0: alpha has no meaning
   int64_t first_rows = 0, first_columns = 0;  // of LoKr's w1
   std::optional<float> alpha;
   bool root_of_rank = false;

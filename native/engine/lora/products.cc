@@ -14,11 +14,16 @@ namespace {
 
 // Of the modules around the blocks, those that are read by products alone too.
 bool is_read_by_products(const std::string& weight) {
-  static const char* const around[] = {"context_embedder.weight", "t_embedder.mlp.0.weight", "t_embedder.mlp.2.weight",
-                                       "y_embedder.mlp.0.weight", "y_embedder.mlp.2.weight", "final_layer.linear.weight",
+  static const char* const around[] = {"context_embedder.weight",
+                                       "t_embedder.mlp.0.weight",
+                                       "t_embedder.mlp.2.weight",
+                                       "y_embedder.mlp.0.weight",
+                                       "y_embedder.mlp.2.weight",
+                                       "final_layer.linear.weight",
                                        "final_layer.adaLN_modulation.1.weight"};
   if (only_in_products(weight)) return true;
-  return std::any_of(std::begin(around), std::end(around), [&](const char* name) { return weight == std::string("model.diffusion_model.") + name; });
+  return std::any_of(std::begin(around), std::end(around),
+                     [&](const char* name) { return weight == std::string("model.diffusion_model.") + name; });
 }
 
 int64_t rank_of(const Change& change) {
@@ -67,8 +72,8 @@ class Products final : public WeightAdapter {
 
   ggml_tensor* patch_weight(ggml_context*, ggml_backend_t, ggml_tensor* weight, const std::string&) override { return weight; }
 
-  ggml_tensor* forward_with_lora(ggml_context* ctx, ggml_backend_t, ggml_tensor* x, ggml_tensor* w, ggml_tensor* b, const std::string& prefix,
-                                 ForwardParams params) override {
+  ggml_tensor* forward_with_lora(ggml_context* ctx, ggml_backend_t, ggml_tensor* x, ggml_tensor* w, ggml_tensor* b,
+                                 const std::string& prefix, ForwardParams params) override {
     if (params.op_type == ForwardParams::op_type_t::OP_CONV2D) {
       const auto& p = params.conv2d;
       return ggml_ext_conv_2d(ctx, x, w, b, p.s0, p.s1, p.p0, p.p1, p.d0, p.d1, p.direct, p.circular_x, p.circular_y, p.scale);
@@ -81,7 +86,8 @@ class Products final : public WeightAdapter {
       if (more->ne[0] == out->ne[0]) {
         out = ggml_add_inplace(ctx, out, more);
       } else {
-        out = ggml_acc_inplace(ctx, out, more, out->nb[1], out->nb[2], out->nb[3], static_cast<size_t>(piece.placed->first_row) * out->nb[0]);
+        out =
+            ggml_acc_inplace(ctx, out, more, out->nb[1], out->nb[2], out->nb[3], static_cast<size_t>(piece.placed->first_row) * out->nb[0]);
       }
     }
     return out;
@@ -114,7 +120,8 @@ class Products final : public WeightAdapter {
     }
     Product product = read_pair(file, change);
     scale(product.a, factor);
-    if (change.halves) std::swap_ranges(product.a.begin(), product.a.begin() + product.a.size() / 2, product.a.begin() + product.a.size() / 2);
+    if (change.halves)
+      std::swap_ranges(product.a.begin(), product.a.begin() + product.a.size() / 2, product.a.begin() + product.a.size() / 2);
     put(piece.a, product.a);
     put(piece.b, product.b);
   }

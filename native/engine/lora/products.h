@@ -7,8 +7,8 @@
 
 namespace sdcpp::engine::lora {
 
-// Whether a change can be computed beside the weight's own product, with less memory than the weight has: LoRA, LoHa of low rank, LoKr, of a
-// weight that products alone read. All others are merged.
+// Whether a change can be computed beside the weight's own product, with less memory than the weight has: LoRA, LoHa of low rank, LoKr, of
+// a weight that products alone read. All others are merged.
 bool is_product(const Change& change);
 
 // The changes as products with the weights' inputs, on `backend`; null for none. Reads the LoRAs' files; throws a Failure.

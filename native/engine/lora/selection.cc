@@ -130,12 +130,14 @@ Selection select(const std::vector<Request>& requests, const Tensors& model, boo
     }
     say(request.path, notes);
     if (fitting == 0 && notes.encoders.empty()) {
-      throw Failure(code::ModelFile, "loras: '" + request.path + "' is a LoRA for another model: none of the tensors that it changes is in " +
+      throw Failure(code::ModelFile, "loras: '" + request.path +
+                                         "' is a LoRA for another model: none of the tensors that it changes is in " +
                                          "this one, for example " + plan.changes.front().target);
     }
   }
   for (auto& [target, changes] : all) {
-    const bool as_products = !merge_all && std::all_of(changes.begin(), changes.end(), [](const Placed& placed) { return is_product(placed.change); });
+    const bool as_products =
+        !merge_all && std::all_of(changes.begin(), changes.end(), [](const Placed& placed) { return is_product(placed.change); });
     (as_products ? selection.products : selection.merged)[target] = std::move(changes);
   }
   return selection;

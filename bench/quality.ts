@@ -1,6 +1,6 @@
 /**
  * What a weight type costs: pictures with one part of the model in it, against the same with all in single precision. Prints the table of
- * docs/quality.md and writes its sheet of pictures; about 30 minutes and 6 GB of disk. `npm run quality`; `-- --only demo` runs some parts.
+ * docs/quality.md and writes its sheet of pictures; about 30 minutes and 6 GB of disk. `npm run quality`; `-- --only demo --types q8_0,q4_k` runs some of it.
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -18,7 +18,7 @@ import { Table } from "./table.js";
 
 type WeightType = ConvertOptions["type"];
 
-const types = "f32 f16 bf16 q8_0 q6_k q5_k q5_1 q5_0 q4_k iq4_xs iq4_nl q4_1 q4_0 q3_k q2_k".split(" ") as WeightType[];
+const allTypes = "f32 f16 bf16 q8_0 q6_k q5_k q5_1 q5_0 q4_k iq4_xs iq4_nl q4_1 q4_0 q3_k q2_k".split(" ") as WeightType[];
 
 /** A part that is quantized while the others stay as they are. */
 interface Trial {
@@ -121,7 +121,8 @@ async function writeSheet(shown: Map<WeightType, Image>): Promise<void> {
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { only: { type: "string" } } });
+  const { values } = parseArgs({ options: { only: { type: "string" }, types: { type: "string" } } });
+  const types = (values.types?.split(",") as WeightType[] | undefined) ?? allTypes.slice(1);
   const names = values.only?.split(",") ?? Object.keys(trials);
   const columns = new Map<string, Map<WeightType, { decibels: number; bits: number }>>();
   for (const name of names) {
@@ -134,7 +135,7 @@ async function main(): Promise<void> {
     const originals = await draw({ ...files, ...others, [option]: single.file }, pictures);
     const shown = new Map<WeightType, Image>([["f32", originals[1] as Image]]);
     const column = new Map<WeightType, { decibels: number; bits: number }>();
-    for (const type of types.slice(1)) {
+    for (const type of types) {
       const { file, bytes } = await converted(original, type);
       const drawn = await draw({ ...files, ...others, [option]: file }, pictures);
       await rm(file);
@@ -146,7 +147,7 @@ async function main(): Promise<void> {
     if (name === "demo") await writeSheet(shown);
   }
   const table = new Table("quality", ["type", "bits a weight", ...[...columns.keys()].map((title) => `${title}, dB`)]);
-  for (const type of types.slice(1)) {
+  for (const type of types) {
     const cells = [...columns.values()].map((column) => column.get(type));
     const bits = (columns.get("random, width 768") ?? [...columns.values()][0])?.get(type)?.bits ?? Number.NaN;
     table.row([type, bits.toFixed(1), ...cells.map((cell) => cell?.decibels.toFixed(1) ?? "")], cells);

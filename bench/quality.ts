@@ -1,6 +1,6 @@
 /**
  * What a weight type costs: pictures with one part of the model in it, against the same with all in single precision. Prints the table of
- * docs/quality.md and writes its sheet of pictures; about 30 minutes and 6 GB of disk. `npm run quality`; `-- --only demo` runs some parts.
+ * docs/quality.md and writes its sheet of pictures; about 30 minutes and 6 GB of disk. `npm run quality`; `-- --only demo --types q8_0,q4_k` runs some of it.
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -18,7 +18,7 @@ import { Table } from "./table.js";
 
 type WeightType = ConvertOptions["type"];
 
-const types = "f32 f16 bf16 q8_0 q6_k q5_k q5_1 q5_0 q4_k iq4_xs iq4_nl q4_1 q4_0 q3_k q2_k".split(" ") as WeightType[];
+const allTypes = "f32 f16 bf16 q8_0 q6_k q5_k q5_1 q5_0 q4_k iq4_xs iq4_nl q4_1 q4_0 q3_k q2_k".split(" ") as WeightType[];
 
 /** A part that is quantized while the others stay as they are. */
 interface Trial {
@@ -63,7 +63,7 @@ const trials: Record<string, () => Promise<Trial>> = {
       title: "random, width 768",
       option: "diffusionModel",
       files,
-      pictures: scenes.slice(0, 2).map((prompt) => ({ prompt, steps: 4 })),
+      pictures: [{ prompt: "a lighthouse in a storm", steps: 4 }],
     };
   },
   t5: async () => {
@@ -103,22 +103,26 @@ function decibels(pictures: Image[], originals: Image[]): number {
   return 10 * Math.log10((255 * 255 * count) / Math.max(sum, 1));
 }
 
-/** One picture for each type, five in a row, with its name below. */
+/** For each type a picture and, below it, sixteen times its difference from the first; five in a row. */
 async function writeSheet(shown: Map<WeightType, Image>): Promise<void> {
   const [side, line, columns] = [128, 20, 5];
+  const [original] = shown.values();
   const parts: sharp.OverlayOptions[] = [];
   for (const [i, [type, image]] of [...shown].entries()) {
-    const [left, top] = [(i % columns) * side, Math.floor(i / columns) * (side + line)];
+    const [left, top] = [(i % columns) * side, Math.floor(i / columns) * (2 * side + line)];
+    const difference = image.data.map((value, at) => Math.min(255, 16 * Math.abs(value - (original?.data[at] ?? 0))));
     const label = `<svg width="${side}" height="${line}"><text x="64" y="14" font-family="sans-serif" font-size="13" text-anchor="middle">${type}</text></svg>`;
-    parts.push({ input: await image.toSharp().png().toBuffer(), left, top }, { input: Buffer.from(label), left, top: top + side });
+    const tiles = [image.toSharp(), sharp(difference, { raw: { width: side, height: side, channels: 3 } }), sharp(Buffer.from(label))];
+    for (const [row, tile] of tiles.entries()) parts.push({ input: await tile.png().toBuffer(), left, top: top + row * side });
   }
-  const size = { width: columns * side, height: Math.ceil(shown.size / columns) * (side + line) };
+  const size = { width: columns * side, height: Math.ceil(shown.size / columns) * (2 * side + line) };
   const sheet = sharp({ create: { ...size, channels: 3, background: "white" } }).composite(parts);
   await sheet.png({ palette: true, colors: 128 }).toFile(path.join(packageRoot, "docs", "quality.png"));
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { only: { type: "string" } } });
+  const { values } = parseArgs({ options: { only: { type: "string" }, types: { type: "string" } } });
+  const types = (values.types?.split(",") as WeightType[] | undefined) ?? allTypes.slice(1);
   const names = values.only?.split(",") ?? Object.keys(trials);
   const columns = new Map<string, Map<WeightType, { decibels: number; bits: number }>>();
   for (const name of names) {
@@ -129,21 +133,21 @@ async function main(): Promise<void> {
     const single = await converted(original, "f32");
     const others = name === "demo" ? { clipL: (await converted(files.clipL as string, "f32")).file } : {};
     const originals = await draw({ ...files, ...others, [option]: single.file }, pictures);
-    const shown = new Map<WeightType, Image>([["f32", originals[0] as Image]]);
+    const shown = new Map<WeightType, Image>([["f32", originals[1] as Image]]);
     const column = new Map<WeightType, { decibels: number; bits: number }>();
-    for (const type of types.slice(1)) {
+    for (const type of types) {
       const { file, bytes } = await converted(original, type);
       const drawn = await draw({ ...files, ...others, [option]: file }, pictures);
       await rm(file);
       column.set(type, { decibels: decibels(drawn, originals), bits: (32 * bytes) / single.bytes });
-      shown.set(type, drawn[0] as Image);
+      shown.set(type, drawn[1] as Image);
       console.error(`${title}, ${type}: ${column.get(type)?.decibels.toFixed(1)} dB`);
     }
     columns.set(title, column);
     if (name === "demo") await writeSheet(shown);
   }
   const table = new Table("quality", ["type", "bits a weight", ...[...columns.keys()].map((title) => `${title}, dB`)]);
-  for (const type of types.slice(1)) {
+  for (const type of types) {
     const cells = [...columns.values()].map((column) => column.get(type));
     const bits = (columns.get("random, width 768") ?? [...columns.values()][0])?.get(type)?.bits ?? Number.NaN;
     table.row([type, bits.toFixed(1), ...cells.map((cell) => cell?.decibels.toFixed(1) ?? "")], cells);

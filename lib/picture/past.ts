@@ -36,7 +36,7 @@ export function pastDifferences(parameters: ImageParameters, { parts, t5Tokens }
   );
   tell(t5.some((text) => foreign(text) || spaced(text)), "T5 reads white space and characters that are not ASCII as its makers' tokenizer does; 0.1 did not."); // biome-ignore format: one sentence
   tell(t5.some((text) => text === ""), "T5 reads no text as its end mark alone; 0.1 put a space before it."); // biome-ignore format: one sentence
-  tell([...clip, ...t5].some((text) => /[([]/.test(text)), "Weights of words move what encoders make of them as in ComfyUI; 0.1 scaled it."); // biome-ignore format: one sentence
+  tell([...clip, ...t5].some((text) => /[([]/.test(unescaped(text))), "Weights of words move what encoders make of them as in ComfyUI; 0.1 scaled it."); // biome-ignore format: one sentence
   tell(t5.length > 0 && t5Tokens > 76, `T5 reads its ${t5Tokens} tokens in one piece; 0.1 cut them into pieces of 77.`);
 
   const drawn = strength === undefined || strength === 1 ? steps : drawnSteps(strength, steps);
@@ -67,7 +67,12 @@ function foreign(text: string): boolean {
   return /[^\t\n\r -~]/.test(text);
 }
 
-/** White space that sentencepiece makes one space of, or drops; a space at a weighted part's edge. */
+/** White space that sentencepiece makes one space of, or drops; a space where a weighted part begins or ends. */
 function spaced(text: string): boolean {
-  return /[\t\n\r]| {2}|^ | $|[([] | [)\]:]/.test(text);
+  return /[\t\n\r]| {2}|^ | $|[([\])] | [)\]:]/.test(unescaped(text));
+}
+
+/** Without brackets that are text. */
+function unescaped(text: string): string {
+  return text.replace(/\\[()[\]\\]/g, "x");
 }

@@ -21,10 +21,11 @@ PICTURES = os.path.join(HERE, "pictures")
 
 # The parts of each model; the demo's come from its files.
 MODELS = {
-    "large": ("large", "clipL", None, "taesd"),
-    "large38": ("large38", "clipL", None, "taesd"),
-    "medium": ("medium", "clipL", "t5", "taesd"),
-    "vae": ("large", "clipL", None, "vae"),
+    "large": ("large", "clipL", None, None, "taesd"),
+    "large38": ("large38", "clipL", None, None, "taesd"),
+    "medium": ("medium", "clipL", None, "t5", "taesd"),
+    "vae": ("large", "clipL", None, None, "vae"),
+    "all": ("medium", "clipL", "clipG", "t5", "taesd"),
 }
 BUILD = {"clipL": models.clip, "clipG": models.clip, "t5": models.t5, "vae": models.vae, "taesd": models.taesd}
 
@@ -44,7 +45,7 @@ class Parts:
     def demo(self):
         if "demo" not in self.built:
             diffusion, clip, taesd = demo_tensors()
-            self.built["demo"] = models.transformer(diffusion), models.clip(clip), None, models.taesd(taesd)
+            self.built["demo"] = models.transformer(diffusion), models.clip(clip), None, None, models.taesd(taesd)
         return self.built["demo"]
 
     def changed(self, part, lora):
@@ -105,10 +106,10 @@ def main(wanted):
         name, options = row["name"], {**table["defaults"], **row["options"]}
         if wanted and name not in wanted:
             continue
-        diffusion, clip, t5, decoder = parts.demo() if row["model"] == "demo" else (parts(part) for part in MODELS[row["model"]])
+        diffusion, *encoders, decoder = parts.demo() if row["model"] == "demo" else (parts(part) for part in MODELS[row["model"]])
         for lora in options.get("loras", []):
             diffusion = parts.changed(MODELS[row["model"]][0], lora)
-        drawing = lambda **more: Drawing(diffusion, decoder, Conditions(ids, clip, t5), options, images, **more)
+        drawing = lambda **more: Drawing(diffusion, decoder, Conditions(ids, *encoders), options, images, **more)
         with torch.no_grad():
             picture = drawing().picture()
             nudged = decibels(drawing(nudge=0.001).picture(), picture) if "initImage" not in options else 99

@@ -30,6 +30,8 @@ test("what text encoders read in another way is told, where they are there and r
   assert.equal(told({ negativePrompt: "Éclair", cfgScale: 4 }).length, 2);
   assert.match(told({ cfgScale: 4 }).join("\n"), /^T5 reads no text as its end mark[^\n]*$/);
   assert.deepEqual(told({ cfgScale: 4, negativePrompt: "fog" }), []);
+  assert.match(told({ prompt: "a (red:1.2) cat" }).join("\n"), /^T5 reads white space[^\n]*\nWeights of words[^\n]*$/);
+  assert.deepEqual(told({ prompt: "a\\(b\\)" }), [], "brackets that are text");
   assert.match(told({}, { t5Tokens: 77 }).join("\n"), /^T5 reads its 77 tokens in one piece[^\n]*$/);
   assert.deepEqual(told({}, { t5Tokens: 76 }), []);
 });

@@ -1,6 +1,6 @@
 import { families, familyDefaults, familyOf, mainFile, maxSide, modelName } from "./catalog/families.js";
 import { type ChosenModel, chooseFiles, loadParams } from "./checkpoint/chosen.js";
-import { checkExtra, extrasOf } from "./checkpoint/extras.js";
+import { checkExtra, extrasOf, planLora } from "./checkpoint/extras.js";
 import { fingerprints } from "./checkpoint/fingerprint.js";
 import { deviceId } from "./engine/backends/names.js";
 import type { EngineModel, NativeEvent, NativeImages, NativeJob, NativeModelInfo } from "./engine/binding.js";
@@ -135,9 +135,13 @@ export class Model implements AsyncDisposable {
       this.#stopIfDisposed(); // an option's getter may have done it
       let pictures: NativeImages | undefined;
       const extras = extrasOf(parameters);
+      const plans: string[] = [];
       const read = async () => {
         try {
-          for (const extra of extras) await checkExtra(extra, { signal });
+          for (const extra of extras) {
+            if (extra.kind === "lora") plans.push(await planLora(extra, { signal }));
+            else await checkExtra(extra, { signal });
+          }
           if (images) pictures = await readImages(images, parameters, { defaults, maxSide });
         } catch (error) {
           throw error instanceof SdcppError ? withSite(error as Error, site) : error;
@@ -150,7 +154,7 @@ export class Model implements AsyncDisposable {
         signal,
         ...(waits && { ready: () => Promise.all([read(), before]) }),
         start: (emit) => {
-          const job = this.#enqueue({ ...nativeParams(parameters, pictures, preview), priority, force }, (event) => {
+          const job = this.#enqueue({ ...nativeParams(parameters, pictures, preview, plans), priority, force }, (event) => {
             report(event, { onLog: this.#options.onLog });
             emit(event);
           });

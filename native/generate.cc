@@ -32,12 +32,10 @@ class GenerateJob final : public PhasedJob {
       if (phase == Phase::Upscale) pass_ = 2;
       enter(phase);
     }
-    engine::follow_loras(text, reading_loras_);
     PhasedJob::on_log(level, text);
   }
 
   void on_progress(int step, int steps) override {
-    if (reading_loras_) return;
     if (clock_.phase() == Phase::Load) return progress(static_cast<int>(loaded_) + step, static_cast<int>(to_load_));
     if (clock_.phase() == Phase::Upscale) return;  // tiles of several networks, and their loading, one after the other
     if (clock_.phase() == Phase::Sample) await_preview(step + 1);
@@ -88,22 +86,17 @@ class GenerateJob final : public PhasedJob {
       params.seed = first_seed + image_;
       draw();
     }
-    model_->loras.known = true;
     total_ = seconds_since(start);
   }
 
  private:
   void apply_loras() {
-    engine::LoraState& state = model_->loras;
-    if (engine::must_merge(model_->context, params, state)) enter(Phase::Load);
-    engine::apply_loras(model_->context, params, state, [this](size_t done, size_t total) {
+    engine::apply_loras(model_->context, params.lora_list, model_->loras, [this](size_t done, size_t total) {
       if (clock_.phase() != Phase::Load) enter(Phase::Load);
       loaded_ = done;
       to_load_ = total;
-      reading_loras_ = false;
     });
     clock_.leave();
-    state.known = !state.fragile;  // until the run has ended well
   }
 
   struct PreviewsEnd {
@@ -149,7 +142,6 @@ class GenerateJob final : public PhasedJob {
   double total_ = 0;
   size_t loaded_ = 0;  // tensors, while LoRAs are merged
   size_t to_load_ = 0;
-  bool reading_loras_ = false;
 };
 
 // The engine passes on one text: joins the CLIPs' and T5's, after a look at both, so that mistakes show before the job waits in line.

@@ -1,7 +1,9 @@
 import { families, maxSide } from "../catalog/families.js";
-import type { FileInspection, InspectedPart, Layout, PartName } from "../types/index.js";
+import type { FileInspection, InspectedLora, InspectedPart, Layout, PartName } from "../types/index.js";
 import { type Checkpoint, optionOf, whatIs } from "./checkpoint.js";
 import { findFault } from "./faults.js";
+import type { Header } from "./header.js";
+import { readAdapter } from "./lora/adapter.js";
 import { elementsOf, type TensorInfo } from "./tensors.js";
 
 /** What the makers of the parts gave them, for files that do not say. */
@@ -27,6 +29,7 @@ export function describe(checkpoint: Checkpoint, bytes: number): FileInspection 
     family: checkpoint.family,
     layout: layoutOf(checkpoint),
     parts,
+    ...(header && kind?.id === "lora" ? { lora: describeLora(header) } : {}),
     parameters: sum("parameters"),
     bytes: header ? sum("bytes") : bytes,
     maxSide: size && maxSide(size.positions),
@@ -44,6 +47,14 @@ function describeParts({ header, kind, parts }: Checkpoint): Record<string, Insp
     return [part.name, { ...totals([...part.tensors.values()]), ...(fault === undefined ? {} : { fault }) }];
   });
   return Object.fromEntries(described);
+}
+
+function describeLora(header: Header): InspectedLora {
+  const { changes, idle, homeless, fault } = readAdapter(header);
+  const counts: Record<string, number> = {};
+  for (const { place } of changes) counts[place.part] = (counts[place.part] ?? 0) + 1;
+  const used = new Set(changes.flatMap(({ tensors }) => [...tensors.values()])).size;
+  return { used, idle: idle.length, homeless: homeless.length, changes: counts, ...(fault === undefined ? {} : { fault }) };
 }
 
 function totals(tensors: readonly TensorInfo[]): InspectedPart {

@@ -1,3 +1,4 @@
+import { readAdapter } from "./lora/adapter.js";
 import type { TensorInfo } from "./tensors.js";
 
 /** What a checkpoint is that is no model of Stable Diffusion 3, or is one that the engine cannot read. */
@@ -11,7 +12,13 @@ const start = "^(?:model\\.diffusion_model\\.|diffusion_model\\.|transformer\\.|
 
 // The first line fits whose patterns all are found. "^" is the beginning of a name, or of what follows the prefixes above.
 const table: [id: Kind["id"], name: string, ...patterns: string[]][] = [
-  ["lora", "LoRA", "[._]lora[._](?:down|up|mid|A|B)\\b|\\.lora_linear_layer\\.|\\.(?:hada_w1_a|lokr_w[12]|lokr_w1_a)$"],
+  [
+    "lora",
+    "LoRA",
+    "[._]lora[._](?:down|up|mid|A|B|magnitude_vector)\\b|\\.lora_linear_layer\\.|\\.lora_[ab]$|\\.(?:hada_w|lokr_w)[12](?:_[ab])?\\b|\\.(?:diff|diff_b|w_norm)$",
+  ],
+  ["lora", "LoRA", "\\.a1\\.weight$", "\\.b2\\.weight$"],
+  ["lora", "OFT adapter", "[._]oft_(?:blocks|diag|R)\\b"],
   ["controlNet", "Stable Diffusion 3 ControlNet", "^controlnet_blocks\\.", "^pos_embed_input\\."],
   [
     "controlNet",
@@ -66,10 +73,10 @@ const unets: Record<number, string> = {
 };
 
 /** Names what a checkpoint is by the tensors that only this kind has; undefined for Stable Diffusion 3 and for what is not known. */
-export function detectKind(tensors: readonly TensorInfo[]): Kind | undefined {
+export function detectKind(tensors: TensorInfo[]): Kind | undefined {
   const names = tensors.map(({ name }) => name).join("\n");
   const found = kinds.find(({ patterns }) => patterns.every((pattern) => pattern.test(names)));
-  if (found) return { id: found.id, name: found.name };
+  if (found) return { id: found.id, name: found.name === "LoRA" ? readAdapter({ tensors, metadata: {} }).title : found.name };
   const isUnet = (name: string) =>
     /(^|\.)(input_blocks|output_blocks|down_blocks|up_blocks)\.\d/.test(name) && !/(^|\.)(en|de)coder\./.test(name);
   if (!tensors.some(({ name }) => isUnet(name))) return undefined;

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { InvalidOptionError } from "../errors.js";
 import { presetNames } from "../models.js";
 import { suggestion } from "../options/check.js";
-import type { ModelOptions } from "../types/index.js";
+import type { ModelOptions, PresetName } from "../types/index.js";
 
 export const modelDescription = "All-in-one file, folder with the files, or a model by name as `npx node-sd-cpp models` lists them";
 
@@ -15,7 +15,7 @@ export function presetOrFile(model: string): Pick<ModelOptions, "preset" | "mode
   const [family] = model.split(":");
   // "sd3.5-medium:q9" is a mistake to be named, and no file.
   const meant = names.includes(model) || (model.includes(":") && names.some((name) => name.startsWith(`${family}:`)));
-  if (meant) return { preset: model };
+  if (meant) return { preset: model as PresetName }; // a wrong type of a known family is named by loadModel
   const near = existsSync(model) ? "" : suggestion(model, names);
   if (near) throw new InvalidOptionError("model", `${model} is neither a file nor a model's name${near}`);
   return { model };

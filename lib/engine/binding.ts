@@ -74,7 +74,13 @@ export interface NativeConvertParams {
 
 /** Mirrors `native/params/generate.cc`. */
 export interface NativeGenerateParams
-  extends Partial<Omit<GenerationParameters, "fit" | "vaeTiling" | "cache" | "hires" | "skipLayerGuidance">> {
+  extends Partial<
+    Omit<GenerationParameters, "fit" | "sampler" | "scheduler" | "loras" | "vaeTiling" | "cache" | "hires" | "skipLayerGuidance">
+  > {
+  sampler?: string;
+  scheduler?: string;
+  /** `plan` is the JSON of lib/checkpoint/lora/plan.ts. */
+  loras?: { path: string; weight: number; plan: string }[];
   skipLayerGuidance?: SkipLayerGuidance;
   /** The tile's side in latents, which are 8 pixels wide. */
   vaeTiling?: VaeTiling & { enabled: boolean };

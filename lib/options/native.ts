@@ -2,12 +2,21 @@ import type { NativeGenerateParams, NativeImages } from "../engine/binding.js";
 import type { GenerationParameters, Preview } from "../types/index.js";
 import { drawnSteps, guidanceWindow, hiresSigmas, normalSigmas, passes } from "./schedule.js";
 
-/** The parameters as native code takes them: the members have the same names. */
-export function nativeParams(parameters: GenerationParameters, images?: NativeImages, preview?: Required<Preview>): NativeGenerateParams {
+/**
+ * The parameters as native code takes them: the members have the same names.
+ * @param plans what is to be done with each of the LoRAs (lib/checkpoint/extras.ts)
+ */
+export function nativeParams(
+  parameters: GenerationParameters,
+  images?: NativeImages,
+  preview?: Required<Preview>,
+  plans: readonly string[] = [],
+): NativeGenerateParams {
   const { loras, vaeTiling, hires, scheduler, skipLayerGuidance, strength = 1, fit: _, ...rest } = parameters;
   const { steps, flowShift } = parameters;
   const params: NativeGenerateParams = { ...rest };
-  const active = loras?.filter(({ weight }) => Math.fround(weight) !== 0); // the engine would merge a zero
+  const planned = loras?.map((lora, i) => ({ ...lora, plan: plans[i] ?? "" }));
+  const active = planned?.filter(({ weight }) => Math.fround(weight) !== 0);
   if (active?.length) params.loras = active;
   if (vaeTiling) {
     const { tileSize, ...tiling } = vaeTiling;

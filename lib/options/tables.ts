@@ -1,13 +1,12 @@
 import { families } from "../catalog/families.js";
 import { presetNames } from "../catalog/presets.js";
 import type { Fit, PreviewMode } from "../types/index.js";
+import { convertTypes, generators, weightTypes } from "../types/names.js";
 import type { Option, OptionTable } from "./check.js";
 import { loraOfText } from "./loras.js";
 import { refusedSamplers, refusedSchedulers, samplers, schedulers } from "./samplers.js";
 
-export { samplers, schedulers };
-export const weightTypes = "f32 f16 bf16 q4_0 q4_1 q5_0 q5_1 q8_0 q2_k q3_k q4_k q5_k q6_k".split(" ");
-export const convertTypes = [...weightTypes, "iq4_nl", "iq4_xs"];
+export { convertTypes, samplers, schedulers, weightTypes };
 export const hiresUpscalers =
   "latent latent-nearest latent-nearest-exact latent-antialiased latent-bicubic latent-bicubic-antialiased lanczos nearest model".split(
     " ",
@@ -81,7 +80,7 @@ export const modelOptions: OptionTable = {
     description: "Where the weights wait, and how much of a GPU's memory is used",
   },
   weightType: { kind: "enum", values: weightTypes, defaultText: "as in the file", description: "Convert weights while loading" },
-  rng: { kind: "enum", values: ["cuda", "cpu", "std_default"], default: "cuda", description: "Random generator of the noise" },
+  rng: { kind: "enum", values: generators, default: "cuda", description: "Random generator of the noise" },
   promptCache: { kind: "integer", min: 0, max: 1000, default: 8, description: "Prompts whose encoding is kept" },
   loraDir: { ...file, description: "Folder of the LoRAs that prompts name as <lora:name:0.8>" },
   loraApplyMode: {

@@ -1,5 +1,6 @@
 import type { Fit, Hires, Lora, Preview, SkipLayerGuidance, StepCache, StepCacheMode, VaeTiling } from "./features.js";
 import type { ImageInput } from "./image.js";
+import type { Sampler, Scheduler } from "./names.js";
 
 export interface GenerateOptions {
   /**
@@ -31,12 +32,12 @@ export interface GenerateOptions {
    * `euler_cfg_pp` or `euler_ge`; docs/samplers.md tells what each does. Those of the engine that do not suit flow models are refused.
    * Default: "euler".
    */
-  sampler?: string;
+  sampler?: Sampler;
   /**
    * `normal`, `discrete`, `karras`, `exponential`, `sgm_uniform`, `simple`, `smoothstep`, `kl_optimal`, `lcm`, `bong_tangent` or `ltx2`. `karras`,
    * `exponential` and `bong_tangent` need at least 2 steps, `lcm` takes at most 50, `smoothstep` at most 77. Default: "normal", the reference's schedule.
    */
-  scheduler?: string;
+  scheduler?: Scheduler;
   /** First image's seed, 0 to 2⁶³−1; image i of a batch uses seed + i. Default: drawn at random and reported. */
   seed?: number | bigint;
   /** Images to draw one after the other, 1 to 1000. Default: 1. */

@@ -27,6 +27,20 @@ export interface InspectedPart {
   fault?: string;
 }
 
+/** What is used of a LoRA, in tensors of its file. */
+export interface InspectedLora {
+  /** They change modules of Stable Diffusion 3. Whether a model has these, and their sizes, shows when a picture is drawn. */
+  used: number;
+  /** Nothing is lost without them, as with the alpha of a pair that is not there. */
+  idle: number;
+  /** They are for modules that Stable Diffusion 3 does not have. */
+  homeless: number;
+  /** How many tensors of each part of a model are changed, as `{ diffusion: 190, clipL: 72 }`. */
+  changes: Record<string, number>;
+  /** Why `generate` refuses it: it holds what would change the picture, and is not understood. */
+  fault?: string;
+}
+
 /** What one checkpoint is. */
 export interface FileInspection {
   /** Path or URL, as it was given. */
@@ -41,6 +55,8 @@ export interface FileInspection {
   layout: Layout;
   /** `diffusion`, `clipL`, `clipG`, `t5xxl`, `vae`, `taesd`; for other files `lora`, `controlNet`, `upscaler` or `other`. */
   parts: Record<string, InspectedPart>;
+  /** Of a LoRA. */
+  lora?: InspectedLora;
   parameters: number;
   bytes: number;
   /** Largest width or height of a picture in pixels, from the position table. */

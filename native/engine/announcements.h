@@ -23,13 +23,6 @@ inline bool begins_phase(std::string_view line, Phase& phase) {
   return false;
 }
 
-// While it reads LoRAs, its progress callback counts their tensors: follows whether it does.
-inline void follow_loras(std::string_view line, bool& reading) {
-  const auto says = [line](std::string_view words) { return line.find(words) != std::string_view::npos; };
-  if (says("loading LoRA from ")) reading = true;
-  if (says("apply_loras completed")) reading = false;
-}
-
 // A warning of nothing: that the number of steps is what custom sigmas say, which it was before.
 inline bool is_no_warning(std::string_view line) { return line.find("!= custom_sigmas_count - 1, set ") != std::string_view::npos; }
 

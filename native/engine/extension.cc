@@ -6,7 +6,9 @@
 
 #include "engine/conditioner.h"
 #include "engine/extension.h"
-#include "engine/lora_file.h"
+#include "engine/lora/merge.h"
+#include "engine/lora/products.h"
+#include "engine/lora/selection.h"
 #include "engine/numbers.h"
 #include "engine/parts.h"
 #include "engine/repack.h"
@@ -64,12 +66,46 @@ std::vector<Group> groups_of(const Tensors& tensors, const String2TensorStorage&
   return result;
 }
 
-// Whether weights are repacked where they can be, when they are read: again, if they have been.
-void repack([[maybe_unused]] ModelManager& manager, [[maybe_unused]] bool wanted) {
+// Weights are repacked where they can be, when they are read.
+void repack([[maybe_unused]] ModelManager& manager) {
 #ifdef SDCPP_WEIGHTS_BUFFER_TYPE  // of engine/patches
-  manager.weights_buffer_type = wanted ? repacked_type : nullptr;
-  manager.drop_params();
+  manager.weights_buffer_type = repacked_type;
 #endif
+}
+
+// Has all weights read again. What has computed with them must not take them for loaded.
+void drop_weights(StableDiffusionGGML& sd) {
+  sd.cond_stage_model->runner_done();
+  sd.diffusion_model->runner_done();
+  sd.first_stage_model->runner_done();
+  if (sd.preview_vae) sd.preview_vae->runner_done();
+#ifdef SDCPP_WEIGHTS_BUFFER_TYPE
+  sd.model_manager->drop_params();
+#endif
+}
+
+// What the LoRAs of a context are. The engine takes its own out at the beginning of a picture, and asks its extensions before it encodes
+// the prompts.
+struct LoraExtension final : GenerationExtension {
+  explicit LoraExtension(StableDiffusionGGML& sd) : sd(sd), merges(sd.model_manager->loader()) {}
+  const char* name() const override { return "loras"; }
+  bool prepare_condition(GenerationExtensionConditionContext&) override {
+    sd.cond_stage_model->set_weight_adapter(text);
+    sd.diffusion_model->set_weight_adapter(diffusion);
+    return false;
+  }
+
+  StableDiffusionGGML& sd;
+  lora::Merges merges;
+  std::string merged;  // which
+  std::shared_ptr<WeightAdapter> text, diffusion;
+};
+
+LoraExtension& loras_of(StableDiffusionGGML& sd) {
+  for (const auto& extension : sd.generation_extensions) {
+    if (auto* loras = dynamic_cast<LoraExtension*>(extension.get())) return *loras;
+  }
+  throw Failure(code::Generation, "the context does not come from load()");
 }
 
 // Reads all weights now; the engine would read them during the first picture. A module kept on disk stays there.
@@ -90,7 +126,10 @@ void preload(StableDiffusionGGML& sd, const Modules& modules, const OnGroup& on_
     if (on_group) on_group(done, total);
     const bool ok = sd.model_manager->prepare_params(group.tensors);
     throw_if_cancelled();
-    if (!ok) throw Failure(code::ModelFile, "the weights could not be read; the file may be truncated or damaged");
+    if (!ok) {
+      const std::string reason = lora::take_merge_failure();
+      throw Failure(code::ModelFile, reason.empty() ? "the weights could not be read; the file may be truncated or damaged" : reason);
+    }
     sd.model_manager->release_compute_backend_params(group.tensors);
     done += group.tensors.size();
   }
@@ -138,21 +177,25 @@ ModelInfo describe(StableDiffusionGGML& sd, const Modules& modules, const sd_ctx
 }
 
 // One LoRA with its file's size and time, so that another file of the same name is another LoRA.
-std::string identity(const sd_lora_t& lora) {
-  const std::filesystem::path path = std::filesystem::u8path(lora.path);
+std::string identity(const lora::Request& request) {
+  const std::filesystem::path path = std::filesystem::u8path(request.path);
   std::error_code error;
   const auto size = std::filesystem::file_size(path, error);
   const auto time = error ? std::filesystem::file_time_type() : std::filesystem::last_write_time(path, error);
-  if (error) throw Failure(code::ModelFile, std::string("loras: '") + lora.path + "' cannot be read: " + error.message());
+  if (error) throw Failure(code::ModelFile, "loras: '" + request.path + "' cannot be read: " + error.message());
   std::ostringstream text;
-  text << lora.path << '|' << lora.multiplier << '|' << size << '|' << static_cast<int64_t>(time.time_since_epoch().count()) << '\n';
+  text << request.path << '|' << request.strength << '|' << size << '|' << static_cast<int64_t>(time.time_since_epoch().count()) << '|'
+       << std::hash<std::string>()(request.plan) << '\n';
   return text.str();
 }
 
-std::string identity(const sd_img_gen_params_t& params) {
-  std::string text;
-  for (uint32_t i = 0; i < params.lora_count; i++) text += identity(params.loras[i]);
-  return text;
+// Of the tensors with such a prefix.
+lora::ByTensor those_of(const lora::ByTensor& changes, const std::string& prefix) {
+  lora::ByTensor found;
+  for (const auto& [target, placed] : changes) {
+    if (starts_with(target, prefix)) found[target] = placed;
+  }
+  return found;
 }
 
 // Every context comes from load(), which puts our conditioner into it.
@@ -183,46 +226,39 @@ sd_ctx_t* load(const sd_ctx_params_t& params, const LoadOptions& options, ModelI
   Context context = open(params);
   StableDiffusionGGML& sd = *context->sd;
   const Modules modules = modules_of(sd);
-  if (!sd.apply_lora_immediately) repack(*sd.model_manager, true);  // what is merged into has to be in plain order
+  repack(*sd.model_manager);
   preload(sd, modules, options.on_group);
   info = describe(sd, modules, params);
   continue_numbers(sd.rng, sd.sampler_rng);
+  sd.generation_extensions.push_back(std::make_shared<LoraExtension>(sd));
   sd.cond_stage_model = make_conditioner(std::static_pointer_cast<SD3CLIPEmbedder>(sd.cond_stage_model), options.prompt_cache);
   return context.release();
 }
 
-bool must_merge(sd_ctx_t* context, const sd_img_gen_params_t& params, const LoraState& state) {
-  return context->sd->apply_lora_immediately && (!state.known || identity(params) != state.set);
-}
-
-void apply_loras(sd_ctx_t* context, const sd_img_gen_params_t& params, LoraState& state, const OnGroup& on_group) {
+void apply_loras(sd_ctx_t* context, const std::vector<lora::Request>& requests, LoraState& state, const OnGroup& on_group) {
   StableDiffusionGGML& sd = *context->sd;
-  const std::string set = identity(params);
+  LoraExtension& loras = loras_of(sd);
+  std::string set;
+  for (const lora::Request& request : requests) set += identity(request);
   if (state.known && set == state.set) return;
   const Modules modules = modules_of(sd);
   Tensors all;
   for (const auto& [module, tensors] : modules) all.insert(tensors.begin(), tensors.end());
-  std::string scope;
-  bool whole = false;
-  for (uint32_t i = 0; i < params.lora_count; i++) {
-    const LoraTargets targets = check_lora(params.loras[i].path, all, sd.version);
-    if (targets.text) scope += identity(params.loras[i]);
-    whole = whole || targets.whole;
-  }
+  const lora::Selection selection = lora::select(requests, all, sd.apply_lora_immediately);
 
   state.known = false;
-  if (sd.apply_lora_immediately) {
-    sd.model_manager->set_loras({}, sd.version);  // drops weights that have been changed, even halfway
-    sd.apply_loras(params.loras, params.lora_count);
+  loras.text = loras.diffusion = nullptr;  // first, as their memory may be needed
+  const std::string merged = selection.merged.empty() ? "" : set;
+  if (merged != loras.merged) {
+    loras.merged = "?";  // until all weights have been read
+    loras.merges.set(selection.merged);
+    drop_weights(sd);
     preload(sd, modules, on_group);
-  } else if (whole ? std::any_of(all.begin(), all.end(), [](const auto& entry) { return is_repacked(entry.second); }) : state.plain) {
-    state.plain = whole;  // its change is added to the weight, which must be in plain order for that
-    repack(*sd.model_manager, !whole);
-    preload(sd, modules, on_group);
+    loras.merged = merged;
   }
-  set_scope(*sd.cond_stage_model, scope);
-  const auto staged = [&](const auto& entry) { return sd.backend_for(entry.first) != sd.params_backend_for(entry.first); };
-  state.fragile = sd.apply_lora_immediately && params.lora_count > 0 && std::any_of(modules.begin(), modules.end(), staged);
+  loras.text = lora::make_products(sd.backend_for(SDBackendModule::TE), those_of(selection.products, "text_encoders."));
+  loras.diffusion = lora::make_products(sd.backend_for(SDBackendModule::DIFFUSION), those_of(selection.products, "model.diffusion_model."));
+  set_scope(*sd.cond_stage_model, selection.text ? set : "");
   state.set = set;
   state.known = true;
 }

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/lora/selection.h"
 #include "stable-diffusion.h"
 
 // What the engine's C API lacks. Nothing here names an engine class: the definitions live in extension.cc, the unit that
@@ -78,20 +79,15 @@ sd_ctx_t* load(const sd_ctx_params_t& params, const LoadOptions& options, ModelI
 // Before each generate_image.
 void begin_picture(sd_ctx_t* context);
 
-// The LoRAs that a context's weights have now.
+// The LoRAs that a context has now.
 struct LoraState {
-  std::string set;       // their paths, weights, and the files' sizes and times
-  bool plain = false;    // weights that are repacked otherwise are in plain order, for a LoRA that needs them so
-  bool known = true;     // false while weights are being changed, and when that failed
-  bool fragile = false;  // they are merged again in each step, so that a run which fails may leave a weight half changed
+  std::string set;    // their paths, weights, plans, and the files' sizes and times
+  bool known = true;  // false while weights are being changed, and when that failed
 };
 
-// Whether a run's LoRAs have to be merged into the weights first, or others taken out. Throws a Failure when a file is not there.
-bool must_merge(sd_ctx_t* context, const sd_img_gen_params_t& params, const LoraState& state);
-
-// Checks the LoRAs of a run against the model and applies those that are merged into the weights, so that generate_image finds nothing to
-// read. Weights that had others, or are in another order than these need, are read from their files again: `on_group` is as in LoadOptions.
-void apply_loras(sd_ctx_t* context, const sd_img_gen_params_t& params, LoraState& state,
+// Checks the LoRAs of a run against the model and applies them, so that generate_image, which gets none, finds nothing to read. When others
+// are to be merged into the weights than before, these are read from their files again: `on_group` is as in LoadOptions.
+void apply_loras(sd_ctx_t* context, const std::vector<lora::Request>& requests, LoraState& state,
                  const std::function<void(size_t done, size_t total)>& on_group);
 
 }  // namespace sdcpp::engine

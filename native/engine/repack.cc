@@ -17,13 +17,6 @@ bool ends_with(const std::string& text, const char* end) {
   return text.size() >= length && text.compare(text.size() - length, length, end) == 0;
 }
 
-// Inside the blocks of the diffusion model, of CLIP and of T5 a matrix is read by products alone, T5's table of positions apart.
-bool only_in_products(const std::string& name) {
-  const auto has = [&](const char* part) { return name.find(part) != std::string::npos; };
-  return ends_with(name, ".weight") && !has("relative_attention_bias") &&
-         (has(".joint_blocks.") || has(".encoder.layers.") || has(".encoder.block."));
-}
-
 struct FreeTensors {
   void operator()(ggml_context* context) const { ggml_free(context); }
 };
@@ -44,6 +37,13 @@ bool supported(ggml_backend_dev_t cpu, ggml_backend_buffer_type_t type, const gg
 
 }  // namespace
 
+// Inside the blocks a matrix is read by products alone, T5's table of positions apart.
+bool only_in_products(const std::string& name) {
+  const auto has = [&](const char* part) { return name.find(part) != std::string::npos; };
+  return ends_with(name, ".weight") && !has("relative_attention_bias") &&
+         (has(".joint_blocks.") || has(".encoder.layers.") || has(".encoder.block."));
+}
+
 ggml_backend_buffer_type_t repacked_type(const std::string& name, const ggml_tensor* weight) {
   if (!ggml_is_quantized(weight->type) || ggml_n_dims(weight) != 2 || !only_in_products(name)) return nullptr;
   ggml_backend_dev_t cpu = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
@@ -55,7 +55,5 @@ ggml_backend_buffer_type_t repacked_type(const std::string& name, const ggml_ten
   }
   return nullptr;
 }
-
-bool is_repacked(const ggml_tensor* weight) { return weight->buffer != nullptr && is_repack(ggml_backend_buffer_get_type(weight->buffer)); }
 
 }  // namespace sdcpp::engine

@@ -6,7 +6,7 @@
 namespace sdcpp::params {
 namespace {
 
-// [{ path, weight }, …]
+// [{ path, weight, plan }, …]
 Field<GenerateParams> lora_field() {
   Field<GenerateParams> f;
   f.name = "loras";
@@ -18,20 +18,21 @@ Field<GenerateParams> lora_field() {
       const std::string at = path + "[" + std::to_string(i) + "]";
       const Napi::Value item = items.Get(i);
       if (!item.IsObject()) reject(item, at, "an object");
-      sd_lora_t lora = {};
-      lora.path = read_string(item.As<Napi::Object>().Get("path"), at + ".path", arena);
-      lora.multiplier = read_number(item.As<Napi::Object>().Get("weight"), at + ".weight");
-      params.lora_list.push_back(lora);
+      const Napi::Object lora = item.As<Napi::Object>();
+      engine::lora::Request request;
+      request.path = read_string(lora.Get("path"), at + ".path", arena);
+      request.strength = read_number(lora.Get("weight"), at + ".weight");
+      request.plan = read_string(lora.Get("plan"), at + ".plan", arena);
+      params.lora_list.push_back(std::move(request));
     }
-    params.loras = params.lora_list.data();
-    params.lora_count = static_cast<uint32_t>(params.lora_list.size());
   };
   f.show = [](Napi::Env env, GenerateParams& params) -> Napi::Value {
-    Napi::Array rows = Napi::Array::New(env, params.lora_count);
-    for (uint32_t i = 0; i < params.lora_count; i++) {
+    Napi::Array rows = Napi::Array::New(env, params.lora_list.size());
+    for (uint32_t i = 0; i < params.lora_list.size(); i++) {
       Napi::Object row = Napi::Object::New(env);
-      row["path"] = params.loras[i].path;
-      row["weight"] = params.loras[i].multiplier;
+      row["path"] = params.lora_list[i].path;
+      row["weight"] = params.lora_list[i].strength;
+      row["plan"] = params.lora_list[i].plan;
       rows[i] = row;
     }
     return rows;

@@ -1,6 +1,7 @@
 #pragma once
 #include <vector>
 
+#include "engine/lora/selection.h"
 #include "params/table.h"
 #include "stable-diffusion.h"
 
@@ -14,8 +15,8 @@ struct GenerateParams : sd_img_gen_params_t {
   preview_t preview_mode = PREVIEW_NONE;
   int preview_every = 1;
   Arena arena;
-  std::vector<sd_lora_t> lora_list;  // what `loras` points to
-  const char* t5_prompt = nullptr;   // null: T5 reads the same text as the CLIPs
+  std::vector<engine::lora::Request> lora_list;  // the engine's own `loras` stay empty
+  const char* t5_prompt = nullptr;               // null: T5 reads the same text as the CLIPs
   const char* negative_t5_prompt = nullptr;
 
   GenerateParams() { sd_img_gen_params_init(this); }

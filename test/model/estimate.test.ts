@@ -82,7 +82,7 @@ test("computations take what the engine allocates for them, to the byte", async 
 
 test("weights are those of the loaded model", async () => {
   const files = { diffusionModel: await largeShaped("q8_0"), clipL: await clipL(), taesd: await taesd3() };
-  for (const weightType of [undefined, "q4_0"]) {
+  for (const weightType of [undefined, "q4_0"] as const) {
     await using model = await loadSmall({ ...files, weightType });
     const { parts, width, height } = await estimateMemory({ ...files, weightType });
     assert.deepEqual([width, height], [model.info.defaults.width, model.info.defaults.height]);

@@ -46,7 +46,7 @@ for (const scheduler of schedulers) {
 }
 
 /** Names that draw the same picture as another one of the list. */
-async function twins(names: string[], optionsOf: (name: string) => Partial<GenerateOptions>): Promise<string[]> {
+async function twins<Name extends string>(names: readonly Name[], optionsOf: (name: Name) => Partial<GenerateOptions>): Promise<string[]> {
   const byHash = new Map<string, string[]>();
   for (const name of names) {
     const hash = await drawHash(small, { steps: 3, ...optionsOf(name) });
@@ -64,8 +64,11 @@ test("samplers and schedulers differ from each other", async () => {
 
 test("unsuitable samplers and schedulers are refused with the list of those that suit", async () => {
   const refused = [
-    ...Object.keys(refusedSamplers).map((sampler) => ({ options: { sampler }, list: samplers })),
-    ...Object.keys(refusedSchedulers).map((scheduler) => ({ options: { scheduler }, list: schedulers })),
+    ...Object.keys(refusedSamplers).map((sampler) => ({ options: { sampler: sampler as never }, list: samplers as readonly string[] })),
+    ...Object.keys(refusedSchedulers).map((scheduler) => ({
+      options: { scheduler: scheduler as never },
+      list: schedulers as readonly string[],
+    })),
   ];
   for (const { options, list } of refused) {
     await assert.rejects(demo.generate({ prompt: "a", ...options }), (error: Error & { code?: string }) => {
@@ -81,7 +84,7 @@ test("the schedule's own sigmas give its bytes", async () => {
     const part = float(float(t + 1) / float(1000));
     return float(float(3 * part) / float(1 + float(2 * part)));
   });
-  const discrete = { scheduler: "discrete", steps: 4 };
+  const discrete = { scheduler: "discrete", steps: 4 } as const;
   assert.equal(await drawHash(small, { sigmas: [...sigmas, 0], steps: 4 }), await drawHash(small, discrete));
   sigmas[2] = (sigmas[2] ?? 0) * 0.9;
   assert.notEqual(await drawHash(small, { sigmas: [...sigmas, 0], steps: 4 }), await drawHash(small, discrete));

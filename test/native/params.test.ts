@@ -17,7 +17,7 @@ import {
 import { refusedSamplers, refusedSchedulers } from "../../lib/options/samplers.js";
 import { guidanceWindow, normalSigmas } from "../../lib/options/schedule.js";
 
-const defaults = { width: 128, height: 128, steps: 8, cfgScale: 1, sampler: "euler", scheduler: "normal", flowShift: 3 };
+const defaults = { width: 128, height: 128, steps: 8, cfgScale: 1, sampler: "euler", scheduler: "normal", flowShift: 3 } as const;
 const values = (fields: NativeField[]) => Object.fromEntries(fields.map((field) => [field.name, field.value]));
 const choices = (table: "model" | "generate", name: string) =>
   native()

@@ -2,7 +2,7 @@ import type { CommandModule } from "yargs";
 import { formatBytes } from "../../errors.js";
 import { inspectModel } from "../../inspect.js";
 import { inspectOptions } from "../../options/index.js";
-import type { FileInspection, InspectedPart, InspectProgress, MissingPart, ModelInspection } from "../../types/index.js";
+import type { FileInspection, InspectedLora, InspectedPart, InspectProgress, MissingPart, ModelInspection } from "../../types/index.js";
 import { flagName, flagsOf, readFlags, yargsOptions } from "../flags.js";
 import { interruptible } from "../interrupt.js";
 
@@ -48,7 +48,7 @@ export function text(found: ModelInspection): string {
 }
 
 function fileText(file: FileInspection): string {
-  const { kind, format, files, parts, maxSide, license, option, layout, metadata } = file;
+  const { kind, format, files, parts, lora, maxSide, license, option, layout, metadata } = file;
   const bytes = files.reduce((sum, part) => sum + part.bytes, 0);
   const split = files.length > 1 ? `, ${files.length} files` : "";
   const names = Object.entries(parts);
@@ -58,6 +58,8 @@ function fileText(file: FileInspection): string {
     ["format", `${format}, ${formatBytes(bytes)}${split}`],
     ...names.map(([name, part]): [string, string] => [name, partText(part)]),
     ...names.map(([name, { fault }]): [string, string | undefined] => ["fault", fault && `${name} ${fault}`]),
+    ["changes", lora && loraText(lora)],
+    ["fault", lora?.fault && `it is refused: ${lora.fault}`],
     ["pictures", maxSide ? `up to ${maxSide} x ${maxSide}` : undefined],
     ["license", license && `${license.name} (${license.source === "metadata" ? "says the file" : "implied by its kind"})`],
     ["option", option && `${option} (--${flagName(option)})`],
@@ -71,6 +73,12 @@ function partText({ parameters, bytes, types }: InspectedPart): string {
     .sort(([, a], [, b]) => b - a)
     .map(([type, count]) => `${count} ${type}`);
   return `${count(parameters)} parameters, ${formatBytes(bytes)}: ${counts.join(", ")}`;
+}
+
+function loraText({ used, idle, homeless, changes }: InspectedLora): string {
+  const changed = Object.entries(changes).map(([part, tensors]) => `${tensors} of ${part}`);
+  const counts = [`${used} tensors used`, `${idle} without effect`, `${homeless} for modules that Stable Diffusion 3 does not have`];
+  return `${counts.join(", ")}${changed.length ? `; changes ${changed.join(", ")}` : ""}`;
 }
 
 function modelText({ options, ignored, missing, loadable, problem, parameters, bytes }: ModelInspection): string {

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { InvalidOptionError } from "../../../lib/errors.js";
 import { checkGenerateOptions } from "../../../lib/options/index.js";
 
-const defaults = { width: 1024, height: 1024, steps: 28, cfgScale: 4.5, sampler: "euler", scheduler: "discrete", flowShift: 3 };
+const defaults = { width: 1024, height: 1024, steps: 28, cfgScale: 4.5, sampler: "euler", scheduler: "discrete", flowShift: 3 } as const;
 const limits = { defaults, maxSide: 1024, depth: 24 };
 
 function refused(work: () => unknown, ...parts: string[]): void {

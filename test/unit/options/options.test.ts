@@ -13,7 +13,7 @@ import {
 import { refusedSamplers, refusedSchedulers, samplers, schedulers } from "../../../lib/options/samplers.js";
 
 const limits = {
-  defaults: { width: 1024, height: 1024, steps: 28, cfgScale: 4.5, sampler: "euler", scheduler: "normal", flowShift: 3 },
+  defaults: { width: 1024, height: 1024, steps: 28, cfgScale: 4.5, sampler: "euler", scheduler: "normal", flowShift: 3 } as const,
   maxSide: 1024,
   depth: 24,
 };

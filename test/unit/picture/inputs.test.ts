@@ -12,7 +12,7 @@ import { Image } from "../../../lib/picture/image.js";
 import { readImages, sizeFor } from "../../../lib/picture/inputs.js";
 import type { GenerateOptions, RawImage } from "../../../lib/types/index.js";
 
-const defaults = { width: 128, height: 128, steps: 8, cfgScale: 1, sampler: "euler", scheduler: "discrete", flowShift: 3 };
+const defaults = { width: 128, height: 128, steps: 8, cfgScale: 1, sampler: "euler", scheduler: "discrete", flowShift: 3 } as const;
 const limits = { defaults, maxSide: 256, depth: 24 };
 
 async function read(options: Partial<GenerateOptions>): Promise<NativeImages & { size: string }> {

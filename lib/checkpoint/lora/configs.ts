@@ -1,0 +1,87 @@
+import { shown } from "../cursor.js";
+import { type NamePattern, namePattern } from "./patterns.js";
+import type { LoraPart } from "./places.js";
+
+/** What a LoRA's metadata says of one part: PEFT's LoraConfig, LoHaConfig or LoKrConfig. */
+export interface Config {
+  alpha?: number;
+  alphas: [fits: NamePattern, alpha: number][];
+  /** alpha / sqrt(rank) in the place of alpha / rank. */
+  rootOfRank: boolean;
+  dora: boolean;
+}
+
+/** By part; "" is for all that have none of their own. */
+export type Configs = Map<LoraPart | "", Config>;
+
+const parts: Record<string, LoraPart> = {
+  transformer: "diffusion",
+  unet: "diffusion",
+  text_encoder: "clipL",
+  text_encoder_2: "clipG",
+  text_encoder_3: "t5xxl",
+};
+
+/** Of PEFT: the adapter holds a piece of the weights that it was made with, and fits only to what is left of them. */
+const changedWeights = /^(?:pissa|olora|corda|loftq|lora_ga)/i;
+
+/**
+ * Reads what diffusers writes as `lora_adapter_metadata` (JSON, PEFT's members with the part's name and a dot before each) or what PEFT writes
+ * into adapter_config.json (the members alone). sd-scripts' `ss_network_alpha` is for people: its files have an alpha for each module.
+ * @throws Error whose message says what is wrong, for a text that is no such JSON or asks for what cannot be done
+ */
+export function readConfigs(text: string, source: string): Configs {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    throw new Error(`${source} is no JSON`);
+  }
+  if (!isObject(json)) throw new Error(`${source} is no object of JSON`);
+  const members = new Map<LoraPart | "", Map<string, unknown>>();
+  const put = (part: LoraPart | "", key: string, value: unknown) => {
+    const group = members.get(part) ?? new Map<string, unknown>();
+    members.set(part, group.set(key, value));
+  };
+  for (const [key, value] of Object.entries(json)) {
+    const dot = key.indexOf(".");
+    const part = Object.hasOwn(parts, key.slice(0, dot)) ? parts[key.slice(0, dot)] : undefined;
+    const whole = Object.hasOwn(parts, key) && isObject(value) ? parts[key] : undefined;
+    if (whole && isObject(value)) for (const [inner, found] of Object.entries(value)) put(whole, inner, found);
+    else if (part) put(part, key.slice(dot + 1), value);
+    else put("", key, value);
+  }
+  return new Map([...members].map(([part, group]) => [part, readConfig(group, source)]));
+}
+
+function readConfig(members: ReadonlyMap<string, unknown>, source: string): Config {
+  const number = (key: string, value: unknown): number => {
+    if (typeof value === "number" && Number.isFinite(value)) return value;
+    throw new Error(`${source} has ${key} ${shown(JSON.stringify(value) ?? "undefined")}, expected a number`);
+  };
+  const optional = (key: string) => (members.get(key) == null ? undefined : number(key, members.get(key)));
+  const flag = (key: string) => members.get(key) === true;
+  const start = members.get("init_lora_weights");
+  if (typeof start === "string" && changedWeights.test(start)) {
+    throw new Error(`${source} says init_lora_weights ${shown(start)}: its LoRA fits to weights that were changed for it alone`);
+  }
+  if (members.get("layer_replication") != null) throw new Error(`${source} says layer_replication, which needs another model`);
+  const pattern = members.get("alpha_pattern") ?? {};
+  if (!isObject(pattern)) throw new Error(`${source} has an alpha_pattern that is no object`);
+  const alphas = Object.entries(pattern).map(([key, value]): [NamePattern, number] => {
+    const fits = namePattern(key);
+    if (!fits) throw new Error(`${source} has the alpha_pattern ${shown(key)}, which is not understood`);
+    return [fits, number(`alpha_pattern ${shown(key)}`, value)];
+  });
+  const alpha = optional("lora_alpha") ?? optional("alpha"); // LoHa's and LoKr's name for it
+  return { ...(alpha === undefined ? {} : { alpha }), alphas, rootOfRank: flag("use_rslora"), dora: flag("use_dora") };
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** The alpha of a module, by the first pattern that fits its name. */
+export function alphaOf({ alpha, alphas }: Config, path: string): number | undefined {
+  return alphas.find(([fits]) => fits(path))?.[1] ?? alpha;
+}

@@ -1,6 +1,6 @@
 /**
  * What a weight type costs: pictures with one part of the model in it, against the same with all in single precision. Prints the table of
- * docs/quality.md and writes its sheet of pictures; about 30 minutes and 6 GB of disk. `npm run quality`; `-- --only demo --types q8_0,q4_k` runs some of it.
+ * docs/quality.md and writes its sheet of pictures; about 40 minutes and 6 GB of disk. `npm run quality`; `-- --only demo --types q8_0,q4_k` runs some of it.
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";

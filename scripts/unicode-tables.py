@@ -93,7 +93,7 @@ def table(kind, name, rows, comment):
     line = "   "
     for row in rows:
         text = " {" + ", ".join(hex(n) if n > 9 else str(n) for n in row) + "}," if isinstance(row, list) else f" {row},"
-        if len(line) + len(text) > 320:  # as few lines as a table may have
+        if len(line) + len(text) > 360:  # as few lines as a table may have
             print(line)
             line = "   "
         line += text

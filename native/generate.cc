@@ -91,8 +91,10 @@ class GenerateJob final : public PhasedJob {
 
  private:
   void apply_loras() {
-    engine::apply_loras(model_->context, params.lora_list, model_->loras, [this](size_t done, size_t total) {
-      if (clock_.phase() != Phase::Load) enter(Phase::Load);
+    bool entered = false;
+    engine::apply_loras(model_->context, params.lora_list, model_->loras, [&](size_t done, size_t total) {
+      if (!entered) enter(Phase::Load);
+      entered = true;
       loaded_ = done;
       to_load_ = total;
     });

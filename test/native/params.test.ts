@@ -88,7 +88,7 @@ test("every generate option reaches the engine's struct", () => {
 
   const { parameters, preview, priority } = checkGenerateOptions(given, { defaults, maxSide: 1024, depth: 24 });
   const images = { initImage: given.initImage, mask: given.mask };
-  const received = values(native().describe("generate", { ...nativeParams(parameters, images, preview), priority }));
+  const received = values(native().describe("generate", { ...nativeParams(parameters, images, preview, ["plan"]), priority }));
   const { skipLayerGuidance: _guidance, vaeTiling: _tiling, cache: _cache, hires: _hires, preview: _preview, ...plain } = given;
   const { fit: _fit, force: _force, ...flat } = plain;
   const nested = nestedNames.flatMap((name) => Object.entries(given[name]).map(([part, value]) => [`${name}.${part}`, value]));
@@ -103,7 +103,8 @@ test("every generate option reaches the engine's struct", () => {
   const window = guidanceWindow(given.skipLayerGuidance, [2, 6]); // steps of both passes
   const inside = { "skipLayerGuidance.start": Math.fround(window.start), "skipLayerGuidance.end": Math.fround(window.end) };
   const latent = { "vaeTiling.enabled": true, "vaeTiling.tileSize": 16 };
-  assert.deepEqual(received, { ...flat, ...Object.fromEntries(nested), ...unset, ...latent, ...inside });
+  const loras = [{ path: "l.gguf", weight: 0.5, plan: "plan" }];
+  assert.deepEqual(received, { ...flat, loras, ...Object.fromEntries(nested), ...unset, ...latent, ...inside });
 });
 
 test("the schedule that is ours reaches the engine as noise levels, and a hires fix's as its end", () => {
@@ -123,7 +124,7 @@ test("the schedule that is ours reaches the engine as noise levels, and a hires 
 test("the other members of tiling and caches reach the engine's struct", () => {
   const check = (options: object) => {
     const { parameters } = checkGenerateOptions({ prompt: "a", ...options }, { defaults, maxSide: 1024, depth: 24 });
-    return values(native().describe("generate", nativeParams(parameters)));
+    return values(native().describe("generate", nativeParams(parameters, undefined, undefined, ["l", "n"])));
   };
   const spectrum = check({ cache: { mode: "spectrum", end: 0.5, warmup: 3, window: 5, windowGrowth: 1.5 } });
   assert.equal(spectrum["cache.mode"], "spectrum");
@@ -132,7 +133,7 @@ test("the other members of tiling and caches reach the engine's struct", () => {
   assert.deepEqual([check({ cache: false })["cache.mode"], check({})["cache.mode"]], ["disabled", "disabled"]);
   assert.deepEqual([check({ vaeTiling: true })["vaeTiling.tileSize"], check({})["vaeTiling.enabled"]], [32, false]);
   assert.equal(check({ vaeTiling: { relativeSize: 0.5 } })["vaeTiling.relativeSize"], 0.5);
-  assert.deepEqual(check({ loras: [{ path: "l", weight: 0 }, { path: "m" }] }).loras, [{ path: "m", weight: 1 }], "no change, not merged"); // biome-ignore format: short
+  assert.deepEqual(check({ loras: [{ path: "l", weight: 0 }, { path: "m" }] }).loras, [{ path: "m", weight: 1, plan: "n" }], "no change, not merged"); // biome-ignore format: short
 });
 
 test("every model option reaches the engine's struct", () => {

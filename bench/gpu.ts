@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { parseArgs, promisify } from "node:util";
 import { packageRoot } from "../lib/engine/binding.js";
-import { listDevices, loadModel } from "../lib/index.js";
+import { type Backend, listDevices, loadModel } from "../lib/index.js";
 import { clipL, taesd3 } from "../test/helpers/checkpoints.js";
 import { writeGguf } from "../test/helpers/gguf.js";
 import { mmdit } from "../test/helpers/layouts.js";
@@ -60,7 +60,7 @@ async function measure(model: Name, type: TensorType, folder: string): Promise<R
   const diffusionModel = path.join(folder, `${model}-${type}.gguf`);
   await writeGguf(diffusionModel, mmdit({ ...shapes[model], type }), { metadata: { "general.architecture": "sd3" }, repeat: true });
   const begin = performance.now();
-  await using loaded = await loadModel({ diffusionModel, clipL: await clipL(), taesd: await taesd3(), backend: args.backend });
+  await using loaded = await loadModel({ diffusionModel, clipL: await clipL(), taesd: await taesd3(), backend: args.backend as Backend });
   const loadSeconds = (performance.now() - begin) / 1000;
   const seconds: number[] = [];
   let last = 0;

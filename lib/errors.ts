@@ -63,8 +63,9 @@ export class InvalidOptionError extends TypeError {
   constructor(
     readonly path: string,
     readonly detail: string,
+    options?: ErrorOptions,
   ) {
-    super(path ? `${path}: ${detail}` : detail);
+    super(path ? `${path}: ${detail}` : detail, options);
     this.name = new.target.name;
   }
 }
@@ -229,6 +230,12 @@ export function isCancelled(error: unknown): boolean {
 /** What C++ calls a failed allocation; such an error, made where a call was being prepared, has no code. */
 const badAlloc = /^(std::bad_alloc|bad allocation)$/;
 
+/** In an Electron archive no library can be loaded. */
+const packed = /[\\/][^\\/]+\.asar[\\/]/;
+const unpack =
+  'Unpack it from the archive: asarUnpack: ["**/node_modules/{node-sd-cpp,sharp,@img}/**"] in electron-builder, asar: { unpack: the same } in Forge; see docs/electron.md.';
+const build = "Build one with `npm rebuild node-sd-cpp --build-from-source`.";
+
 /** The one door for native errors: gives them their class and the caller's stack. Anything else passes unchanged. */
 export function fromNative(error: unknown, site: string): unknown {
   if (!(error instanceof Error) || error instanceof SdcppError) return error;
@@ -240,7 +247,7 @@ export function fromNative(error: unknown, site: string): unknown {
     mapped = new InvalidOptionError(path, detail);
   } else if (code === "ERR_DLOPEN_FAILED" || message.startsWith("No native build was found")) {
     mapped = new NoBinaryError(
-      `No usable native build for ${process.platform}-${process.arch}: ${message}. Build one with \`npm rebuild node-sd-cpp --build-from-source\`.`,
+      `No usable native build for ${process.platform}-${process.arch}: ${message}. ${packed.test(message) ? unpack : build}`,
       { cause: error },
     );
   } else {
@@ -256,6 +263,11 @@ export function fromNative(error: unknown, site: string): unknown {
 export function withSite(error: Error, site: string): Error {
   error.stack = `${error.name}: ${error.message}${site.slice(site.indexOf("\n    at "))}`;
   return error;
+}
+
+/** For messages that repeat what may be long, such as a data URL: at most 200 characters. */
+export function shortened(text: string): string {
+  return text.length > 200 ? `${text.slice(0, 150)}…${text.slice(-49)}` : text;
 }
 
 /** For messages: "2.86 GB", in powers of ten as on the hub's pages. */

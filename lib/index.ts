@@ -24,7 +24,7 @@ export { estimateMemory } from "./memory/estimate.js";
 export { loadModel, type Model } from "./model.js";
 export { listModels, pull } from "./models.js";
 export { Image } from "./picture/image.js";
-export { type ImageParameters, readParameters } from "./picture/parameters.js";
+export { readParameters } from "./picture/parameters.js";
 export { type FieldChange, type Reproduction, reproduce } from "./reproduce.js";
 export type { Generation } from "./run/generation.js";
 export type * from "./types/index.js";

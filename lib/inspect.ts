@@ -11,6 +11,7 @@ import { checkLoadable } from "./checkpoint/refusals.js";
 import { InvalidOptionError, SdcppError } from "./errors.js";
 import { checkOptions } from "./options/check.js";
 import { checkSources, inspectOptions } from "./options/index.js";
+import { jsonable } from "./picture/json.js";
 import type { FileInspection, InspectOptions, InspectProgress, ModelInspection } from "./types/index.js";
 
 /**
@@ -41,7 +42,7 @@ export async function inspectModel(source: string | readonly string[], options: 
     if (checked.sha256) await addChecksums(file, signal, onProgress);
     files.push(file);
   }
-  return { files, ...(await together(sources, files, known)) };
+  return jsonable({ files, ...(await together(sources, files, known)) });
 }
 
 /** A pickle has no header that would tell. */

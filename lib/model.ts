@@ -171,7 +171,7 @@ export class Model implements AsyncDisposable {
   }
 
   /**
-   * How many tokens a prompt has for each text encoder, and in how many chunks of 77 it is read. Takes less than a millisecond for usual
+   * How many tokens a prompt has for each text encoder, and in how many chunks it is read. Takes less than a millisecond for usual
    * prompts, and does not wait for a running picture.
    * @param prompt at most 16 KiB of UTF-8; weights and BREAK are read as in `generate`
    * @throws InvalidOptionError for a text that cannot be read as a prompt, or `t5Prompt` without T5

@@ -1,4 +1,3 @@
-import sharp from "sharp";
 import { checkExtra } from "./checkpoint/extras.js";
 import { deviceId } from "./engine/backends/names.js";
 import type { NativeEvent, NativeJob, NativeUpscaler } from "./engine/binding.js";
@@ -9,6 +8,7 @@ import { checkOptions, checkValue } from "./options/check.js";
 import { backendSpec, imageOption, upscaleOptions, upscalerOptions } from "./options/index.js";
 import { Image } from "./picture/image.js";
 import { type Picture, readPicture } from "./picture/inputs.js";
+import { sharp } from "./picture/sharp.js";
 import { progressEvent } from "./run/generation.js";
 import { unwatch, watch } from "./run/undisposed.js";
 import type { ImageInput, LogEvent, ProgressEvent, UpscaleOptions, UpscalerInfo, UpscalerOptions } from "./types/index.js";

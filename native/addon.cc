@@ -9,11 +9,13 @@
 #include "job/environment.h"
 #include "load.h"
 #include "model.h"
+#include "pin.h"
 #include "stable-diffusion.h"
 #include "upscaler.h"
 
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   using namespace sdcpp;
+  stay_loaded();
   try {
     engine::load_cpu_variant();
   } catch (const std::exception& error) {

@@ -29,7 +29,7 @@ class OpenFootprintJob final : public Job {
     // Shapes on which the engine asserts show here, on the thread that can be unwound for sure.
     params::GenerateParams picture;
     picture.width = picture.height = 16;
-    footprint_->measure(picture, PREVIEW_NONE, 1, false);
+    footprint_->measure(picture, PREVIEW_NONE, {}, false);
   }
 
   const char* failure_code() const override { return code::ModelFile; }
@@ -104,12 +104,12 @@ Napi::Value Footprint::devices(const Napi::CallbackInfo& info) {
 Napi::Value Footprint::measure(const Napi::CallbackInfo& info) {
   params::GenerateParams params;
   params::read(params::generate_table(), params::options_of(info), params, params.arena);
-  const int chunks = params::read_integer(info[1], "chunks");
-  const bool begins_with_picture = params::read_boolean(info[2], "beginsWithPicture");
+  const engine::TextLength text{params::read_integer(info[1], "chunks"), params::read_integer(info[2], "t5Tokens")};
+  const bool begins_with_picture = params::read_boolean(info[3], "beginsWithPicture");
   static const std::atomic<bool> never{false};
   const CancelScope unwinds(never);  // a failed assertion of the engine throws instead of ending the process
   try {
-    const auto measured = footprint_->measure(params, params.preview_mode, chunks, begins_with_picture);
+    const auto measured = footprint_->measure(params, params.preview_mode, text, begins_with_picture);
     Napi::Object object = Napi::Object::New(info.Env());
     for (const auto& [name, computation] : measured) object[name] = to_object(info.Env(), computation);
     return object;

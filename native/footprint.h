@@ -17,7 +17,7 @@ class Footprint : public Napi::ObjectWrap<Footprint> {
  private:
   Napi::Value info(const Napi::CallbackInfo& info);
   Napi::Value devices(const Napi::CallbackInfo& info);
-  // measure(params, chunks, beginsWithPicture): on the calling thread, as it must not wait for a running picture.
+  // measure(params, chunks, t5Tokens, beginsWithPicture): on the calling thread, as it must not wait for a running picture.
   Napi::Value measure(const Napi::CallbackInfo& info);
   // Frees it; nothing but this may be called afterwards.
   void dispose(const Napi::CallbackInfo& info);

@@ -117,6 +117,7 @@ class GenerateJob final : public PhasedJob {
   void draw() {
     pass_ = params.hires.enabled ? 1 : 0;
     enter(Phase::Encode);
+    engine::begin_picture(model_->context);
     sd_image_t* images = generate_image(model_->context, &params);
     throw_if_cancelled();
     if (images == nullptr || images[0].data == nullptr) {

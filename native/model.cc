@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "encode.h"
 #include "engine/prompt.h"
 #include "generate.h"
 #include "job/environment.h"
@@ -52,7 +53,8 @@ Napi::Function Model::define(Napi::Env env) {
   return DefineClass(
       env, "NativeModel",
       {InstanceAccessor<&Model::info>("info"), InstanceMethod<&Model::generate>("generate"), InstanceMethod<&Model::check>("check"),
-       InstanceMethod<&Model::count_tokens>("countTokens"), InstanceMethod<&Model::dispose>("dispose")});
+       InstanceMethod<&Model::count_tokens>("countTokens"), InstanceMethod<&Model::tokens>("tokens"),
+       InstanceMethod<&Model::encode>("encode"), InstanceMethod<&Model::dispose>("dispose")});
 }
 
 Napi::Object Model::wrap(Napi::Env env, std::shared_ptr<LoadedModel> model) {
@@ -73,28 +75,59 @@ void Model::stop_if_disposed(Napi::Env env) const {
   throw error;
 }
 
-Napi::Value Model::count_tokens(const Napi::CallbackInfo& info) {
+// Calls `read` with both texts as one; what it throws names the text that is wrong.
+template <class Read>
+void Model::read_prompts(const Napi::CallbackInfo& info, const Read& read) const {
   stop_if_disposed(info.Env());
   params::Arena arena;
   const char* prompt = params::read_string(info[0], "prompt", arena);
   const char* t5 = info[1].IsUndefined() ? nullptr : params::read_string(info[1], "t5Prompt", arena);
-  Napi::Object result = Napi::Object::New(info.Env());
   const char* path = "prompt";
   try {
     engine::parse_prompt(prompt);
     path = "t5Prompt";
-    const engine::TokenCounts counts = engine::count_tokens(model_->context, engine::join_prompts(prompt, t5));
+    read(engine::join_prompts(prompt, t5));
+  } catch (const Failure& failure) {
+    params::fail(info.Env(), path, failure.what());
+  }
+}
+
+Napi::Value Model::count_tokens(const Napi::CallbackInfo& info) {
+  Napi::Object result = Napi::Object::New(info.Env());
+  read_prompts(info, [&](const std::string& text) {
+    const engine::TokenCounts counts = engine::count_tokens(model_->context, text);
     for (const engine::TokenCount& count : counts.encoders) {
       Napi::Object row = Napi::Object::New(info.Env());
       row["tokens"] = static_cast<double>(count.tokens);
       row["chunks"] = static_cast<double>(count.chunks);
+      row["positions"] = static_cast<double>(count.positions);
       result[count.encoder] = row;
     }
     result["chunks"] = static_cast<double>(counts.chunks);
-  } catch (const Failure& failure) {
-    params::fail(info.Env(), path, failure.what());
-  }
+  });
   return result;
+}
+
+Napi::Value Model::tokens(const Napi::CallbackInfo& info) {
+  Napi::Object result = Napi::Object::New(info.Env());
+  read_prompts(info, [&](const std::string& text) {
+    for (const engine::EncoderTokens& tokens : engine::tokens_of(model_->context, text)) {
+      Napi::Int32Array ids = Napi::Int32Array::New(info.Env(), tokens.ids.size());
+      Napi::Float32Array weights = Napi::Float32Array::New(info.Env(), tokens.weights.size());
+      std::copy(tokens.ids.begin(), tokens.ids.end(), ids.Data());
+      std::copy(tokens.weights.begin(), tokens.weights.end(), weights.Data());
+      Napi::Object row = Napi::Object::New(info.Env());
+      row["ids"] = ids;
+      row["weights"] = weights;
+      result[tokens.encoder] = row;
+    }
+  });
+  return result;
+}
+
+Napi::Value Model::encode(const Napi::CallbackInfo& info) {
+  stop_if_disposed(info.Env());
+  return start(info.Env(), make_encode_job(info, model_), info[2]);
 }
 
 void Model::check(const Napi::CallbackInfo& info) {
@@ -104,11 +137,13 @@ void Model::check(const Napi::CallbackInfo& info) {
 
 Napi::Value Model::generate(const Napi::CallbackInfo& info) {
   stop_if_disposed(info.Env());
-  Environment& environment = Environment::of(info.Env());
-  const std::shared_ptr<Job> job = make_generate_job(info, model_);
+  return start(info.Env(), make_generate_job(info, model_), info[1]);
+}
+
+Napi::Value Model::start(Napi::Env env, const std::shared_ptr<Job>& job, const Napi::Value& listener) {
   jobs_.erase(std::remove_if(jobs_.begin(), jobs_.end(), [](const auto& old) { return old.expired(); }), jobs_.end());
   jobs_.push_back(job);
-  return environment.start(info.Env(), job, info[1]);
+  return Environment::of(env).start(env, job, listener);
 }
 
 Napi::Value Model::dispose(const Napi::CallbackInfo& info) {

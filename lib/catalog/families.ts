@@ -9,14 +9,17 @@ interface FamilyEntry {
 }
 
 function family(name: string, side: number, steps: number, cfgScale: number, license = "Stability AI Community License"): FamilyEntry {
-  return { name, defaults: { width: side, height: side, steps, cfgScale, sampler: "euler", scheduler: "discrete", flowShift: 3 }, license };
+  return { name, defaults: { width: side, height: side, steps, cfgScale, sampler: "euler", scheduler: "normal", flowShift: 3 }, license };
 }
 
 /** What the makers of each family recommend. Skip-layer guidance is never a default: it spoils Large's pictures. */
 export const families: Record<Family, FamilyEntry> = {
   "sd3.5-large": family("Stable Diffusion 3.5 Large", 1024, 28, 4.5),
   "sd3.5-large-turbo": family("Stable Diffusion 3.5 Large Turbo", 1024, 4, 1),
+  "sd3.5-large-turbox": family("Stable Diffusion 3.5 Large TurboX", 1024, 8, 1.5),
   "sd3.5-medium": family("Stable Diffusion 3.5 Medium", 1024, 40, 4.5),
+  "sd3.5-medium-turbo": family("Stable Diffusion 3.5 Medium Turbo", 1024, 8, 1.5),
+  "sd3.5-flash": family("Stable Diffusion 3.5 Flash", 1024, 4, 1),
   "sd3-medium": family("Stable Diffusion 3 Medium", 1024, 28, 5),
   demo: family("demo of this package", 128, 8, 1, "MIT"),
 };
@@ -29,11 +32,26 @@ export function modelName(file: string): string {
   return path.basename(file).replace(/(?<=.)\.(gguf|safetensors|sft|ckpt|pt|pth)$/i, "");
 }
 
-/** The family that the tensors show. Large Turbo has Large's tensors, so its name decides: the file's, or the title in its metadata. */
+/** What is distilled from another family has its tensors: the name tells. A word of its own, as "flash" and "turbo" stand in other words too. */
+const distilled: Record<"large" | "medium", [RegExp, Family][]> = {
+  large: [
+    [/turbo[-_. ]?x(?![a-z])/i, "sd3.5-large-turbox"],
+    [/turbo/i, "sd3.5-large-turbo"],
+  ],
+  medium: [
+    [/(?<![a-z])flash(?![a-z]|[-_ ]?att)/i, "sd3.5-flash"],
+    [/turbo/i, "sd3.5-medium-turbo"],
+  ],
+};
+
+/** The family that the tensors show, and among those that share them the name: the file's, or the title in its metadata. */
 export function detectFamily(info: Pick<NativeModelInfo, "depth" | "dualAttentionBlocks">, mainFile: string, title = ""): Family {
   if (title === demoTitle) return "demo";
-  if (info.depth === 38) return /turbo/i.test(`${path.basename(mainFile)} ${title}`) ? "sd3.5-large-turbo" : "sd3.5-large";
-  return info.dualAttentionBlocks > 0 ? "sd3.5-medium" : "sd3-medium";
+  const large = info.depth === 38;
+  if (!large && info.dualAttentionBlocks === 0) return "sd3-medium";
+  const names = `${path.basename(mainFile)} ${title}`;
+  const found = distilled[large ? "large" : "medium"].find(([pattern]) => pattern.test(names));
+  return found?.[1] ?? (large ? "sd3.5-large" : "sd3.5-medium");
 }
 
 /** Largest width and height in pixels: 16 for each row of the square position table. */

@@ -77,7 +77,7 @@ export async function requireAcceptance(license: License, accepted: boolean, mod
   if (accepted) return rememberAcceptance(license);
   throw new LicenseError(
     `${model} is under the ${license.name}, which has to be accepted first.\n\n${licenseText(license)}\n\n` +
-      "Accept it with `sdcpp pull --accept-license`, or `acceptLicense: true` in code; it is remembered.",
+      `Accept it with \`npx node-sd-cpp pull ${model} --accept-license\`, or \`acceptLicense: true\` in code; it is remembered.`,
     { license: { name: license.name, version: license.version, url: license.url, summary: license.summary } },
   );
 }

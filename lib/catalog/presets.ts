@@ -46,6 +46,6 @@ async function pulledFiles(model: CatalogModel, given: ModelFiles): Promise<Mode
     return `${path.basename(file)} (${there}${formatBytes(bytes)})`;
   });
   throw new MissingComponentError(
-    `${model.id} has not been pulled completely; missing: ${names.join(", ")}. Get it with \`npx sdcpp pull ${model.id}\`, or give files of your own.`,
+    `${model.id} has not been pulled completely; missing: ${names.join(", ")}. Get it with \`npx node-sd-cpp pull ${model.id}\`, or give files of your own.`,
   );
 }

@@ -39,7 +39,7 @@ export function checkWhole(option: string, { location, header }: Checkpoint): vo
   throw new UnsupportedModelError(`${option}: ${location} is split into ${header.files.length} files; join them${how} first`);
 }
 
-const pull = "`sdcpp pull sd3.5-medium` fetches a whole model.";
+const pull = "`npx node-sd-cpp pull sd3.5-medium` fetches a whole model.";
 
 function lack(part: PartName, ignored: Assembly["ignored"]): MissingComponentError {
   if (part === "diffusion") {

@@ -14,15 +14,22 @@ import { pull } from "./commands/pull.js";
 import { reproduce } from "./commands/reproduce.js";
 import { upscale } from "./commands/upscale.js";
 import { flagName, flagsOf } from "./flags.js";
-import { Interrupted } from "./interrupt.js";
+import { Interrupted, mindReaders, ReaderLeft } from "./interrupt.js";
 
 const exit = { failed: 1, usage: 2, interrupted: 130 };
 
 /** A command line that yargs refuses; its parser throws errors of its own, named YError. */
 class UsageError extends Error {}
 
+/** A command alone shows its help; `-v` is the version where it is no command's `--verbose`. */
+function argumentsOf(given: string[]): string[] {
+  if (given.length === 0) return ["--help"];
+  return given.length === 1 && given[0] === "-v" ? ["--version"] : given;
+}
+
 async function main(): Promise<void> {
-  const root = yargs(hideBin(process.argv))
+  mindReaders();
+  const root = yargs(argumentsOf(hideBin(process.argv)))
     .scriptName("sdcpp")
     .usage("$0 <command>\n\nStable Diffusion 3.5 on this machine.")
     .parserConfiguration({
@@ -40,6 +47,7 @@ async function main(): Promise<void> {
     .command(convert)
     .command(reproduce)
     .command(upscale)
+    .completion("completion", "Print a script for bash or zsh that completes commands and options")
     .strict()
     .recommendCommands()
     .demandCommand(1, "Name a command.")
@@ -54,6 +62,7 @@ async function main(): Promise<void> {
 /** Prints what went wrong; returns the exit code. */
 function report(error: unknown): number {
   const print = (text: string) => process.stderr.write(`${text}\n`);
+  if (error instanceof ReaderLeft) return 0;
   if (error instanceof Interrupted) {
     print(error.message);
     return exit.interrupted;
@@ -65,7 +74,7 @@ function report(error: unknown): number {
     return exit.usage;
   }
   if (error instanceof UsageError || (error instanceof Error && error.name === "YError")) {
-    print(`${error.message}${nearFlag(error.message)}\nSee sdcpp --help.`);
+    print(`${error.message}${nearFlag(error.message)}\nSee npx node-sd-cpp --help.`);
     return exit.usage;
   }
   if (error instanceof SdcppError)

@@ -2,7 +2,7 @@ import path from "node:path";
 import { MultiBar, Presets, type SingleBar } from "cli-progress";
 import { formatBytes } from "../errors.js";
 import type { PullEvent, PullFileEvent, PullProgressEvent } from "../types/index.js";
-import { formatSeconds } from "./progress.js";
+import { barSize, formatSeconds } from "./progress.js";
 
 /** Shows how a pull gets on. */
 export interface Downloads {
@@ -34,10 +34,19 @@ function fileLine(event: PullFileEvent): string {
   return `${nameOf(event)}: ${words[event.status]} (${event.status === "resume" ? amount(event.bytes, event.size) : formatBytes(event.size)})`;
 }
 
+/** Of a file's name; less where the terminal is narrow. */
+const nameWidth = Math.max(12, Math.min(32, (process.stderr.columns ?? 80) - 60));
+
 /** One bar a file and one for all, for a terminal. */
 class Bars implements Downloads {
   readonly #bars = new MultiBar(
-    { format: "{name} {bar} {amount} {pace}", barsize: 24, hideCursor: true, clearOnComplete: false, stopOnComplete: false },
+    {
+      format: "{name} {bar} {amount} {pace}",
+      barsize: Math.min(24, barSize(nameWidth + 48)),
+      hideCursor: true,
+      clearOnComplete: false,
+      stopOnComplete: false,
+    },
     Presets.shades_classic,
   );
   readonly #files = new Map<string, SingleBar>();
@@ -45,7 +54,9 @@ class Bars implements Downloads {
 
   update(event: PullEvent): void {
     if (event.type === "retry") {
-      this.#bars.log(`${retryLine(event)}\n`);
+      // Without a bar nothing is drawn, and nothing that was logged either.
+      if (this.#files.size > 0) this.#bars.log(`${retryLine(event)}\n`);
+      else process.stderr.write(`${retryLine(event)}\n`);
       return;
     }
     this.#show(this.#bar(event.file), event.bytes, event.size, event.type === "file" ? words[event.status] : event.phase);
@@ -61,7 +72,7 @@ class Bars implements Downloads {
   }
 
   #add(name: string): SingleBar {
-    return this.#bars.create(1, 0, { name: name.slice(0, 32).padEnd(32), amount: "", pace: "" });
+    return this.#bars.create(1, 0, { name: name.slice(0, nameWidth).padEnd(nameWidth), amount: "", pace: "" });
   }
 
   #show(bar: SingleBar, bytes: number, size: number, text: string): void {

@@ -31,9 +31,29 @@ export function flagsOf(table: OptionTable, path: string[] = []): Flag[] {
   });
 }
 
-/** The flags as yargs takes them. Values stay text: they are converted here and checked by the API, so that both say the same. */
-export function yargsOptions(flags: Flag[], group: string): Record<string, Options> {
-  return Object.fromEntries(flags.map(({ name, option }) => [name, { ...yargsOption(option), group }]));
+/** One letter for what is typed most, as stable-diffusion.cpp's own command has them. */
+const letters: Record<string, string> = {
+  model: "m",
+  "negative-prompt": "n",
+  width: "W",
+  height: "H",
+  seed: "s",
+  "batch-count": "b",
+  threads: "t",
+};
+
+/**
+ * The flags as yargs takes them. Values stay text: they are converted here and checked by the API, so that both say the same.
+ * @param everyday flags that help shows without `--all`; default: all
+ */
+export function yargsOptions(flags: Flag[], group: string, everyday?: ReadonlySet<string>): Record<string, Options> {
+  return Object.fromEntries(
+    flags.map(({ name, option }) => {
+      const alias = letters[name];
+      const hidden = everyday !== undefined && !everyday.has(name);
+      return [name, { ...yargsOption(option), group, ...(alias ? { alias } : {}), ...(hidden ? { hidden } : {}) }];
+    }),
+  );
 }
 
 function yargsOption(option: Option): Options {

@@ -6,6 +6,21 @@ export class Interrupted extends Error {
   }
 }
 
+/** The reason of a run whose reader has left (`… --json | head`): nothing to be told, and what was drawn stays. */
+export class ReaderLeft extends Error {}
+
+const running = new Set<AbortController>();
+
+/** Lets nobody see an EPIPE: what runs is stopped, and what does not is over. */
+export function mindReaders(): void {
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+    if (running.size === 0) process.exit(0);
+    for (const controller of running) controller.abort(new ReaderLeft());
+  });
+  process.stderr.on("error", () => {}); // progress that nobody reads
+}
+
 /**
  * Runs `work` with a signal that Ctrl-C and SIGTERM abort. A second one ends the process at once, the way the system does it, since
  * whatever did not react to the first may hold up an orderly exit too.
@@ -25,9 +40,11 @@ export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>
   };
   process.on("SIGINT", stop);
   process.on("SIGTERM", stop);
+  running.add(controller);
   try {
     return await work(controller.signal);
   } finally {
+    running.delete(controller);
     forget();
   }
 }

@@ -25,6 +25,18 @@ function pace({ phase, secondsPerStep, eta }: ProgressEvent): string {
   return `${rate}ETA ${formatSeconds(eta)}`;
 }
 
+/** Characters of a bar beside `others` in its line: 30, and fewer where the terminal is narrow. */
+export function barSize(others: number): number {
+  return Math.max(4, Math.min(30, (process.stderr.columns ?? 80) - others));
+}
+
+/** No room for more than a bar and its numbers. */
+function narrow(): boolean {
+  return (process.stderr.columns ?? 80) < 56;
+}
+
+const look = { clearOnComplete: true, hideCursor: true };
+
 /** One bar a phase, for a terminal. */
 class Bars implements Progress {
   #bar: SingleBar | undefined;
@@ -38,7 +50,11 @@ class Bars implements Progress {
     }
     if (!this.#bar) {
       this.#bar = new SingleBar(
-        { format: "{title} {bar} {value}/{total} {pace}", barsize: 30, clearOnComplete: true, hideCursor: true },
+        {
+          format: narrow() ? "{title} {bar} {value}/{total}" : "{title} {bar} {value}/{total} {pace}",
+          barsize: barSize(narrow() ? 22 : 46),
+          ...look,
+        },
         Presets.shades_classic,
       );
       this.#bar.start(event.steps, 0, { title: name, pace: "" });

@@ -34,8 +34,17 @@ export type NativeEvent =
   | PhaseEvent
   /** `seconds` since the phase began. `load` and `convert` count tensors, `sample` counts steps of one image. */
   | { type: "progress"; phase: Phase; step: number; steps: number; image: number; pass?: number; seconds: number }
-  | { type: "preview"; image: number; step: number; pass?: number; width: number; height: number; channels: number; data: Uint8Array }
-  | { type: "image"; image: number; seed: bigint; width: number; height: number; channels: number; data: Uint8Array }
+  | {
+      type: "preview";
+      image: number;
+      step: number;
+      pass?: number;
+      width: number;
+      height: number;
+      channels: number;
+      data: Uint8Array<ArrayBuffer>;
+    }
+  | { type: "image"; image: number; seed: bigint; width: number; height: number; channels: number; data: Uint8Array<ArrayBuffer> }
   | LogEvent;
 
 /** Mirrors `native/params/model.cc`. Unset members keep the engine's own defaults. */
@@ -65,14 +74,19 @@ export interface NativeConvertParams {
 
 /** Mirrors `native/params/generate.cc`. */
 export interface NativeGenerateParams
-  extends Partial<Omit<GenerationParameters, "fit" | "loras" | "vaeTiling" | "cache" | "hires" | "skipLayerGuidance">> {
+  extends Partial<
+    Omit<GenerationParameters, "fit" | "sampler" | "scheduler" | "loras" | "vaeTiling" | "cache" | "hires" | "skipLayerGuidance">
+  > {
+  sampler?: string;
+  scheduler?: string;
   /** `plan` is the JSON of lib/checkpoint/lora/plan.ts. */
   loras?: { path: string; weight: number; plan: string }[];
   skipLayerGuidance?: SkipLayerGuidance;
   /** The tile's side in latents, which are 8 pixels wide. */
   vaeTiling?: VaeTiling & { enabled: boolean };
   cache?: Omit<StepCache, "mode"> & { mode?: string };
-  hires?: Partial<HiresParameters> & { enabled: boolean };
+  /** `sigmas`: of its own pass, instead of the scheduler's. */
+  hires?: Partial<HiresParameters> & { enabled: boolean; sigmas?: number[] };
   initImage?: NativeImage;
   mask?: NativeImage;
   /** Not of the picture: its place in line. */
@@ -129,6 +143,14 @@ export interface NativeModel {
   check(params: NativeGenerateParams): void;
   /** On the calling thread: by encoder, and `chunks` of the whole. */
   countTokens(prompt: string, t5Prompt?: string): TokenCounts;
+  /** For tests: what each encoder that is loaded reads, all chunks in a row, with begin, end and padding. */
+  tokens(prompt: string, t5Prompt?: string): Record<string, { ids: Int32Array; weights: Float32Array }>;
+  /** For tests: what the diffusion model reads: 4096 numbers for each position, the CLIPs' then T5's; and 768 of CLIP-L, 1280 of CLIP-G. */
+  encode(
+    prompt: string,
+    t5Prompt: string | undefined,
+    emit: (event: NativeEvent) => void,
+  ): NativeJob<{ context: Float32Array; pooled: Float32Array }>;
   /** Cancels the model's jobs and frees it on the engine thread. */
   dispose(): Promise<void>;
 }
@@ -160,6 +182,8 @@ export interface NativeFootprintInfo extends Pick<NativeModelInfo, "depth" | "du
 export interface NativeMeasured {
   diffusion: NativeComputation;
   decode: NativeComputation;
+  /** Of T5's text. */
+  t5xxl?: NativeComputation;
   encode?: NativeComputation;
   preview?: NativeComputation;
 }
@@ -167,7 +191,7 @@ export interface NativeMeasured {
 export interface NativeFootprint {
   readonly info: NativeFootprintInfo;
   /** What a picture takes, on the calling thread; a picture to begin with is not among the params. Throws for a size that cannot be drawn. */
-  measure(params: NativeGenerateParams, chunks: number, beginsWithPicture: boolean): NativeMeasured;
+  measure(params: NativeGenerateParams, chunks: number, t5Tokens: number, beginsWithPicture: boolean): NativeMeasured;
   /** The parts' devices, by ggml's names; `host` is the CPU, whose numbers are the machine's. */
   devices(): Record<string, { free: number; total: number; host: boolean }>;
   /** Frees it; nothing but this may be called afterwards. */

@@ -63,7 +63,7 @@ function evaluate(footprint: Footprint, picture: Picture): Omit<MemoryEstimate, 
     const previews = name === "taesd" && parts.vae !== undefined;
     if (previews) return measured.preview?.buffer ?? 0;
     if (name === "vae" || name === "taesd") return Math.max(measured.decode.buffer, measured.encode?.buffer ?? 0);
-    return parts[name]?.text.buffer ?? 0;
+    return ((name === "t5xxl" && measured.t5xxl) || parts[name]?.text)?.buffer ?? 0;
   };
   return {
     width,
@@ -82,10 +82,14 @@ function evaluate(footprint: Footprint, picture: Picture): Omit<MemoryEstimate, 
 }
 
 /** The picture that the options describe, with the family's defaults. */
-function pictureOf({ picture, chunks, imageToImage }: CheckedEstimateOptions, info: NativeFootprintInfo, family: Family): Picture {
+function pictureOf(
+  { picture, chunks, t5Tokens, imageToImage }: CheckedEstimateOptions,
+  info: NativeFootprintInfo,
+  family: Family,
+): Picture {
   const side = maxSide(info.positions);
   const defaults = familyDefaults(family, side);
   const limits = { defaults, maxSide: side, depth: info.depth, previewModes: previewModesOf(info.parts) };
   const { parameters, preview } = checkGenerateOptions({ ...picture, prompt: "" }, limits);
-  return { params: nativeParams(parameters, undefined, preview), chunks, beginsWithPicture: imageToImage };
+  return { params: nativeParams(parameters, undefined, preview), chunks, t5Tokens, beginsWithPicture: imageToImage };
 }

@@ -17,8 +17,10 @@ export interface Picture {
   params: NativeGenerateParams;
   /** Whether there is a picture to begin with. */
   beginsWithPicture?: boolean;
-  /** Chunks of 77 tokens of the longer prompt. Default: 1. */
+  /** Chunks of 77 tokens that the CLIPs read of the longer prompt. Default: 1. */
   chunks?: number;
+  /** Tokens that T5 reads of it, with the end token and padding. Default: 77 for each chunk. */
+  t5Tokens?: number;
 }
 
 /** What a device can still give to this process, in bytes. */
@@ -52,13 +54,13 @@ export class Footprint {
   }
 
   /** What native code measures for a picture; throws for a size that the model cannot draw. */
-  measure({ params, beginsWithPicture = false, chunks = 1 }: Picture): NativeMeasured {
+  measure({ params, beginsWithPicture = false, chunks = 1, t5Tokens = 77 * chunks }: Picture): NativeMeasured {
     const { width, height, vaeTiling, hires, preview } = params;
     const decisive = { width, height, vaeTiling, hires, preview };
-    const key = JSON.stringify([decisive, chunks, beginsWithPicture]);
+    const key = JSON.stringify([decisive, chunks, t5Tokens, beginsWithPicture]);
     const known = this.#measured.get(key);
     if (known) return known;
-    const measured = this.#native.measure(decisive, chunks, beginsWithPicture);
+    const measured = this.#native.measure(decisive, chunks, t5Tokens, beginsWithPicture);
     if (this.#measured.size >= kept) this.#measured.clear();
     this.#measured.set(key, measured);
     return measured;

@@ -92,9 +92,10 @@ export function guard(model: NativeModel, footprint: Footprint | undefined): Gua
     const { prompt = "", negativePrompt = "", t5Prompt, negativeT5Prompt, cfgScale } = params;
     const counts = [model.countTokens(prompt, t5Prompt)];
     if (cfgScale !== 1) counts.push(model.countTokens(negativePrompt, negativeT5Prompt));
-    const chunks = Math.max(...counts.map((count) => count.chunks));
+    const chunks = Math.max(...counts.flatMap(({ clipL, clipG }) => [clipL?.chunks ?? 1, clipG?.chunks ?? 1]));
+    const t5Tokens = Math.max(...counts.map(({ t5xxl }) => t5xxl?.positions ?? 77));
     try {
-      checkRun(footprint, { params, chunks, beginsWithPicture: params.initImage !== undefined });
+      checkRun(footprint, { params, chunks, t5Tokens, beginsWithPicture: params.initImage !== undefined });
     } catch (error) {
       if (error instanceof InsufficientMemoryError) throw error; // what cannot be measured is left to the engine
     }

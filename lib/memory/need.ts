@@ -86,7 +86,10 @@ export function workOf(info: NativeFootprintInfo, measured: NativeMeasured): num
 function phasesOf({ parts }: NativeFootprintInfo, measured: NativeMeasured, maxVram = Number.POSITIVE_INFINITY): Bytes[] {
   const { diffusion, vae, taesd } = parts;
   const autoencoder = vae ?? taesd;
-  const encoders = ["clipL", "clipG", "t5xxl"].flatMap((name) => parts[name] ?? []);
+  const encoders = ["clipL", "clipG", "t5xxl"].flatMap((name) => {
+    const part = parts[name];
+    return part ? { ...part, text: (name === "t5xxl" && measured.t5xxl) || part.text } : [];
+  });
   const phase = (...computed: [NativePartFootprint | undefined, number][]): Bytes => {
     const bytes: Bytes = {};
     for (const [part, buffer] of computed) {

@@ -63,7 +63,7 @@ function candidates({ params, picture }: Plan, { device, available }: Shortage, 
   ];
   const groups = [
     one("flashAttention: true", { flashAttention: true }, { flashAttention: true }),
-    ["q8_0", "q4_0"].flatMap((weightType) => {
+    (["q8_0", "q4_0"] as const).flatMap((weightType) => {
       return one(`a smaller quantization, as weightType: "${weightType}" makes it`, { weightType }, { weightType });
     }),
   ];

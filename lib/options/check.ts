@@ -1,3 +1,4 @@
+import { types } from "node:util";
 import { InvalidOptionError } from "../errors.js";
 
 /** What an option accepts. Numbers must stay in range as 32-bit floats too, since the engine computes with those. */
@@ -36,7 +37,7 @@ export type OptionTable = Record<string, Option>;
 
 export const maxSeed = 2n ** 63n - 1n;
 
-const imageForms = "a path, the bytes of an image file, an Image, { data, width, height, channels } or a sharp instance";
+const imageForms = "a path, the bytes of an image file, a data URL, an Image, { data, width, height, channels } or a sharp instance";
 
 /** "a multiple of 16 from 16 to 1024" */
 export function expectation(option: Option): string {
@@ -208,14 +209,14 @@ function checkList(option: Extract<Option, { kind: "list" }>, value: unknown, pa
  */
 function checkImage(option: Option, value: unknown, path: string): unknown {
   if (typeof value === "string") return value === "" || value.includes("\0") ? fail(path, option, value) : value;
-  if (value instanceof Uint8Array) {
+  if (typeof value !== "object" || value === null) fail(path, option, value);
+  if (isBytes(value)) {
     const bytes = copyOf(option, value, path);
     return bytes.length > 0 ? bytes : fail(path, option, value, " without a byte");
   }
-  if (typeof value !== "object" || value === null) fail(path, option, value);
   if (["clone", "metadata", "toBuffer"].every((name) => typeof (value as Record<string, unknown>)[name] === "function")) return value;
   const { data, width, height, channels } = value as Record<string, unknown>;
-  if (!(data instanceof Uint8Array) && !(data instanceof Uint8ClampedArray)) fail(path, option, value);
+  if (!isBytes(data)) fail(path, option, value);
   const side = { kind: "integer", min: 1, max: 65_535, description: "Pixels" } as const;
   const [w, h] = [checkValue(side, width, `${path}.width`), checkValue(side, height, `${path}.height`)] as [number, number];
   if (channels !== 1 && channels !== 3 && channels !== 4)
@@ -227,10 +228,20 @@ function checkImage(option: Option, value: unknown, path: string): unknown {
   return { data: pixels, width: w, height: h, channels };
 }
 
+type Bytes = Uint8Array | Uint8ClampedArray | ArrayBuffer;
+
+/** The kind of a typed array, of whatever realm: another one (jsdom, vm, Electron) has classes of its own. */
+const kindOf = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag)?.get;
+
+/** By what they are, not by their class. */
+export function isBytes(value: unknown): value is Bytes {
+  return types.isAnyArrayBuffer(value) || ["Uint8Array", "Uint8ClampedArray"].includes(kindOf?.call(value) ?? "");
+}
+
 /** By the constructor, which reads what the array really holds, whatever its `length` says. */
-function copyOf(option: Option, data: Uint8Array | Uint8ClampedArray, path: string): Uint8Array {
+function copyOf(option: Option, data: Bytes, path: string): Uint8Array {
   try {
-    return new Uint8Array(data);
+    return types.isAnyArrayBuffer(data) ? new Uint8Array(data).slice() : new Uint8Array(data);
   } catch (error) {
     return fail(path, option, data, `, which cannot be read: ${(error as Error).message}`); // detached, or no array in truth
   }

@@ -8,6 +8,7 @@ export interface CheckedEstimateOptions {
   model: CheckedModelOptions;
   picture: Pick<EstimateOptions, "width" | "height" | "batchCount" | "vaeTiling" | "hires" | "preview">;
   chunks: number;
+  t5Tokens?: number;
   imageToImage: boolean;
 }
 
@@ -16,7 +17,7 @@ export function checkEstimateOptions(options: unknown): CheckedEstimateOptions {
   checkOptions({ ...estimateModelOptions, ...estimatePictureOptions }, options);
   const given = options as EstimateOptions & Record<string, unknown>;
   const of = (names: object) => Object.fromEntries(Object.keys(names).flatMap((name) => (name in given ? [[name, given[name]]] : [])));
-  const { chunks, imageToImage, ...picture } = estimatePictureOptions;
-  const { chunks: count = 1, imageToImage: begins = false } = given;
-  return { model: checkModelOptions(of(estimateModelOptions)), picture: of(picture), chunks: count, imageToImage: begins };
+  const { chunks: _chunks, t5Tokens: _t5Tokens, imageToImage: _imageToImage, ...picture } = estimatePictureOptions;
+  const { chunks = 1, t5Tokens, imageToImage = false } = given;
+  return { model: checkModelOptions(of(estimateModelOptions)), picture: of(picture), chunks, t5Tokens, imageToImage };
 }

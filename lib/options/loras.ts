@@ -1,6 +1,6 @@
-import { existsSync, readdirSync } from "node:fs";
+import { readdirSync, statSync } from "node:fs";
 import path from "node:path";
-import { InvalidOptionError } from "../errors.js";
+import { InvalidOptionError, shortened } from "../errors.js";
 import type { Lora } from "../types/index.js";
 
 const endings = [".safetensors", ".gguf"];
@@ -13,15 +13,18 @@ export function loraOfText(text: string): Lora {
 }
 
 /**
- * Takes the tags `<lora:name:weight>` out of a prompt; each is a file of the folder.
- * @throws InvalidOptionError for a tag without a folder, a name that is not in it, or a weight that is no number
+ * Takes the tags `<lora:name:weight>` out of a prompt; each is a file of the folder: `name`, in it or in one below it, or `some/name`. As in
+ * AUTOMATIC1111's web UI, a third value is the weight of the diffusion model alone, which has to be the same here.
+ * @throws InvalidOptionError for a tag without a folder, a name that is not in it or means several files, or a weight that is no number
  */
 export function takeTags(prompt: string, folder: string | undefined): { prompt: string; loras: Required<Lora>[] } {
   const loras: Required<Lora>[] = [];
   const rest = prompt.replace(/\s*<lora:([^<>]*)>/gi, (_tag, text: string) => {
-    const colon = text.lastIndexOf(":");
-    const name = (colon < 0 ? text : text.slice(0, colon)).trim();
-    const weight = colon < 0 ? 1 : readWeight(text.slice(colon + 1), text);
+    const [name = "", ...weights] = text.split(":").map((value) => value.trim());
+    const [weight = 1, second = weight, ...more] = weights.map((value) => readWeight(value, text));
+    if (second !== weight || more.length > 0) {
+      throw new InvalidOptionError("prompt", `expected one weight for the whole LoRA in <lora:${shortened(text)}>`);
+    }
     loras.push({ path: find(name, folder), weight });
     return "";
   });
@@ -31,27 +34,50 @@ export function takeTags(prompt: string, folder: string | undefined): { prompt: 
 function readWeight(text: string, tag: string): number {
   const weight = text.trim() === "" ? Number.NaN : Number(text);
   if (Math.abs(weight) <= maxWeight) return weight;
-  throw new InvalidOptionError("prompt", `expected a number from -${maxWeight} to ${maxWeight} as the weight in <lora:${tag}>`);
+  throw new InvalidOptionError("prompt", `expected a number from -${maxWeight} to ${maxWeight} as the weight in <lora:${shortened(tag)}>`);
 }
 
 function find(name: string, folder: string | undefined): string {
+  const tag = `<lora:${shortened(name)}>`;
   if (folder === undefined) {
-    throw new InvalidOptionError("prompt", `<lora:${name}> names a file, but the model was loaded without loraDir, the folder to look in`);
+    throw new InvalidOptionError("prompt", `${tag} names a file, but the model was loaded without loraDir, the folder to look in`);
   }
-  const inside = name !== "" && !/[/\\:\0]/.test(name) && name !== "." && name !== "..";
-  const file = inside && endings.map((ending) => path.join(folder, name + ending)).find((candidate) => existsSync(candidate));
-  if (file) return file;
-  const known = loraNames(folder);
-  const list = known.length > 0 ? `the LoRAs there are ${known.join(", ")}` : "no .safetensors or .gguf file is there";
-  throw new InvalidOptionError("prompt", `<lora:${name}> is no file in loraDir (${folder}); ${list}`);
+  const parts = name.split(/[/\\]/);
+  const inside = !/[:\0]/.test(name) && parts.every((part) => part.trim() !== "" && part !== "." && part !== "..");
+  const direct = inside && ["", ...endings].map((ending) => path.join(folder, ...parts) + ending).find(isLora);
+  if (direct) return direct;
+  const all = lorasIn(folder);
+  const same = inside && parts.length === 1 ? all.filter((file) => loraName(file) === name || path.basename(file) === name) : [];
+  if (same.length === 1) return path.join(folder, same[0] as string);
+  const named = (files: readonly string[]) => [...new Set(files.map(nameIn))].sort().slice(0, mostNames).join(", ");
+  if (same.length > 1) throw new InvalidOptionError("prompt", `${tag} means several files in loraDir (${folder}): ${named(same)}`);
+  const list = all.length > 0 ? `the LoRAs there are ${named(all)}` : "no .safetensors or .gguf file is there";
+  throw new InvalidOptionError("prompt", `${tag} is no file in loraDir (${folder}); ${list}`);
 }
 
-function loraNames(folder: string): string[] {
+/** Of a file by its path in the folder: "styles/ink". */
+const nameIn = (file: string) => file.slice(0, -path.extname(file).length).replaceAll(path.sep, "/");
+const mostNames = 100;
+const deepest = 8;
+
+function isLora(file: string): boolean {
   try {
-    const files = readdirSync(folder).filter((file) => endings.includes(path.extname(file)));
-    return [...new Set(files.map(loraName))].sort();
+    return endings.includes(path.extname(file)) && statSync(file).isFile();
   } catch {
-    return [];
+    return false; // not there, or a name that no file can have
+  }
+}
+
+/** All in the folder and those below it; a link to a folder is followed only by its name in a tag. */
+function lorasIn(folder: string, below = "", depth = 0): string[] {
+  try {
+    return readdirSync(path.join(folder, below), { withFileTypes: true }).flatMap((entry) => {
+      const file = path.join(below, entry.name);
+      if (entry.isDirectory()) return depth < deepest ? lorasIn(folder, file, depth + 1) : [];
+      return isLora(path.join(folder, file)) ? [file] : [];
+    });
+  } catch {
+    return []; // not there, or not to be read
   }
 }
 
@@ -61,10 +87,15 @@ export function loraName(file: string): string {
   return endings.includes(ext) ? name : base;
 }
 
-/** "<lora:style:0.8> <lora:ink:1>", for the text in image files. */
+/** "<lora:style:0.8> <lora:ink:1>", as prompts name them. */
+export function tagsOf(loras: readonly { name: string; weight: number }[]): string {
+  return loras.map(({ name, weight }) => `<lora:${name}:${weight}>`).join(" ");
+}
+
+/** The same for the text in image files. */
 export function writeTags(loras: readonly Required<Lora>[]): string {
   const escaped = (name: string) => name.replace(/[<>:%]/g, (mark) => encodeURIComponent(mark));
-  return loras.map(({ path: file, weight }) => `<lora:${escaped(loraName(file))}:${weight}>`).join(" ");
+  return tagsOf(loras.map(({ path: file, weight }) => ({ name: escaped(loraName(file)), weight })));
 }
 
 export function readTags(text: string): { name: string; weight: number }[] {

@@ -89,7 +89,7 @@ function checkRule(rule: string): string {
   if (!pattern)
     throw new InvalidOptionError("rules", `expected regex=type, received ${JSON.stringify(rule)} (patterns hold no comma or =)`);
   const known = convertTypes.map((name) => JSON.stringify(name)).join(", ");
-  if (!convertTypes.includes(type))
+  if (!(convertTypes as readonly string[]).includes(type))
     throw new InvalidOptionError("rules", `expected one of ${known} after "${pattern}=", received "${type}"`);
   try {
     new RegExp(pattern);

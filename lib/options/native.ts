@@ -1,5 +1,6 @@
 import type { NativeGenerateParams, NativeImages } from "../engine/binding.js";
 import type { GenerationParameters, Preview } from "../types/index.js";
+import { drawnSteps, guidanceWindow, hiresSigmas, normalSigmas, passes } from "./schedule.js";
 
 /**
  * The parameters as native code takes them: the members have the same names.
@@ -11,7 +12,8 @@ export function nativeParams(
   preview?: Required<Preview>,
   plans: readonly string[] = [],
 ): NativeGenerateParams {
-  const { loras, vaeTiling, hires, strength = 1, fit: _, ...rest } = parameters;
+  const { loras, vaeTiling, hires, scheduler, skipLayerGuidance, strength = 1, fit: _, ...rest } = parameters;
+  const { steps, flowShift } = parameters;
   const params: NativeGenerateParams = { ...rest };
   const planned = loras?.map((lora, i) => ({ ...lora, plan: plans[i] ?? "" }));
   const active = planned?.filter(({ weight }) => Math.fround(weight) !== 0);
@@ -23,16 +25,18 @@ export function nativeParams(
   if (hires) params.hires = { enabled: true, ...hires };
   if (preview) params.preview = preview;
   // From pure noise, nothing of the picture is left: no need to encode it, and the bytes are those of text to image.
-  const unused = strength === 1 && !images?.mask && !params.sigmas;
-  return images && !unused ? { ...params, ...images, strength: engineStrength(strength, parameters.steps) } : params;
+  const unused = strength === 1 && !images?.mask && !parameters.sigmas;
+  if (images && !unused) Object.assign(params, images, { strength: engineStrength(strength, steps) });
+  if (scheduler !== "normal") params.scheduler = scheduler;
+  else {
+    params.sigmas ??= normalSigmas(steps, flowShift);
+    if (hires) params.hires = { enabled: true, ...hires, sigmas: hiresSigmas(hires, flowShift) };
+  }
+  if (skipLayerGuidance) params.skipLayerGuidance = guidanceWindow(skipLayerGuidance, passes(parameters));
+  return params;
 }
 
-/**
- * The engine draws floor(steps · strength) + 1 steps, so that 0.75 of Turbo's 4 steps are all 4 and nothing of the picture is left. Ours is
- * the number of steps that the strength says; this is the middle of the engine's range for it.
- */
+/** The engine draws floor(steps · strength) + 1 steps; this is the middle of its range for those that the strength says. */
 function engineStrength(strength: number, steps: number): number {
-  if (strength === 1) return 1;
-  const drawn = Math.max(1, Math.min(steps - 1, Math.round(steps * strength)));
-  return (drawn - 0.5) / steps;
+  return strength === 1 ? 1 : (drawnSteps(strength, steps) - 0.5) / steps;
 }

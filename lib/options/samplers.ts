@@ -1,15 +1,11 @@
-/** The engine's samplers and schedulers: those that suit flow models such as SD 3, and why the others do not. See docs/samplers.md. */
-
-export const samplers =
-  "euler euler_a heun dpm2 dpm++2s_a dpm++2m ipndm ipndm_v lcm ddim_trailing res_multistep res_2s er_sde euler_cfg_pp euler_ge".split(" ");
+/** Samplers and schedulers: those that suit flow models such as SD 3 are in types/names.ts; here is why the others do not. See docs/samplers.md. */
+export { samplers, schedulers } from "../types/names.js";
 
 export const refusedSamplers: Record<string, string> = {
   "dpm++2mv2": "its steps do not add up on a flow schedule: the picture gets paler with every step",
   tcd: "it computes with the noise levels of SD 1 and SDXL",
   euler_a_cfg_pp: "it adds noise as models before SD 3 need it: the picture gets too strong",
 };
-
-export const schedulers = "discrete karras exponential sgm_uniform simple smoothstep kl_optimal lcm bong_tangent ltx2".split(" ");
 
 export const refusedSchedulers: Record<string, string> = {
   ays: "it has noise levels for SD 1, SDXL and SVD only",

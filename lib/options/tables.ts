@@ -1,13 +1,12 @@
 import { families } from "../catalog/families.js";
 import { presetNames } from "../catalog/presets.js";
 import type { Fit, PreviewMode } from "../types/index.js";
+import { convertTypes, generators, weightTypes } from "../types/names.js";
 import type { Option, OptionTable } from "./check.js";
 import { loraOfText } from "./loras.js";
 import { refusedSamplers, refusedSchedulers, samplers, schedulers } from "./samplers.js";
 
-export { samplers, schedulers };
-export const weightTypes = "f32 f16 bf16 q4_0 q4_1 q5_0 q5_1 q8_0 q2_k q3_k q4_k q5_k q6_k".split(" ");
-export const convertTypes = [...weightTypes, "iq4_nl", "iq4_xs"];
+export { convertTypes, samplers, schedulers, weightTypes };
 export const hiresUpscalers =
   "latent latent-nearest latent-nearest-exact latent-antialiased latent-bicubic latent-bicubic-antialiased lanczos nearest model".split(
     " ",
@@ -26,7 +25,7 @@ const backend = {
 } as const;
 const threads = { kind: "integer", min: 1, max: 512, env: "SDCPP_THREADS", defaultText: "SDCPP_THREADS, else physical cores" } as const;
 const isolate = { kind: "boolean", default: false, description: "Run the engine in a process of its own" } as const;
-// Room for what 16 chunks of tokens can hold (native/engine/conditioner.cc has that limit), with weights.
+// Room for what 16 chunks of tokens can hold, with weights; native/engine/conditioner.cc has the limits in tokens.
 const prompt = { kind: "string", maxBytes: 16_384 } as const;
 
 export const fileOptions: OptionTable = {
@@ -81,7 +80,7 @@ export const modelOptions: OptionTable = {
     description: "Where the weights wait, and how much of a GPU's memory is used",
   },
   weightType: { kind: "enum", values: weightTypes, defaultText: "as in the file", description: "Convert weights while loading" },
-  rng: { kind: "enum", values: ["cuda", "cpu", "std_default"], default: "cuda", description: "Random generator of the noise" },
+  rng: { kind: "enum", values: generators, default: "cuda", description: "Random generator of the noise" },
   promptCache: { kind: "integer", min: 0, max: 1000, default: 8, description: "Prompts whose encoding is kept" },
   loraDir: { ...file, description: "Folder of the LoRAs that prompts name as <lora:name:0.8>" },
   loraApplyMode: {
@@ -140,7 +139,7 @@ export const generateOptions: OptionTable = {
     description: "Classifier-free guidance; 1 (0 in diffusers) turns it off, which halves the work",
   },
   sampler: { kind: "enum", values: samplers, refused: refusedSamplers, default: "euler", description: "Sampling method" },
-  scheduler: { kind: "enum", values: schedulers, refused: refusedSchedulers, default: "discrete", description: "Noise schedule" },
+  scheduler: { kind: "enum", values: schedulers, refused: refusedSchedulers, default: "normal", description: "Noise schedule" },
   seed: { kind: "seed", defaultText: "random", description: "Seed of the first image; image i uses seed + i" },
   batchCount: { kind: "integer", min: 1, max: 1000, default: 1, description: "Images to draw one after the other" },
   eta: { kind: "number", min: 0, max: 1000, defaultText: "by sampler", description: "Noise added by ancestral samplers" },
@@ -250,6 +249,7 @@ export const estimateModelOptions: OptionTable = { ...fileOptions, ...pick(model
 export const estimatePictureOptions: OptionTable = {
   ...pick(generateOptions, estimatePictureNames),
   chunks: { kind: "integer", min: 1, max: 16, default: 1, description: "Chunks of 77 tokens that the prompt has" },
+  t5Tokens: { kind: "integer", min: 77, max: 1232, defaultText: "77 for each chunk", description: "Tokens that T5 reads" },
   imageToImage: { kind: "boolean", default: false, description: "With a picture to begin with" },
 };
 

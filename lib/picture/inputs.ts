@@ -1,9 +1,11 @@
-import sharp from "sharp";
+import type { Sharp } from "sharp";
 import type { NativeImage, NativeImages } from "../engine/binding.js";
-import { InvalidOptionError } from "../errors.js";
+import { InvalidOptionError, NoBinaryError, shortened } from "../errors.js";
+import { isBytes } from "../options/check.js";
 import { type GivenImages, type ModelLimits, resolveHires } from "../options/index.js";
 import type { Fit, GenerationParameters, ImageInput, RawImage } from "../types/index.js";
 import { readImageFile } from "./file.js";
+import { sharp } from "./sharp.js";
 
 const white = { r: 255, g: 255, b: 255, alpha: 1 };
 const clear = { r: 255, g: 255, b: 255, alpha: 0 };
@@ -11,7 +13,7 @@ const black = { r: 0, g: 0, b: 0, alpha: 1 };
 
 /** A picture that has been found readable; `open` begins a pipeline with it, upright. */
 interface Source {
-  open(): sharp.Sharp;
+  open(): Sharp;
   width: number;
   height: number;
   hasAlpha: boolean;
@@ -28,7 +30,8 @@ async function readable<T>(option: string, read: () => Promise<T>): Promise<T> {
   try {
     return await read();
   } catch (error) {
-    throw new InvalidOptionError(option, `expected an image that can be read: ${(error as Error).message}`);
+    if (error instanceof NoBinaryError) throw error;
+    throw new InvalidOptionError(option, `expected an image that can be read: ${shortened((error as Error).message)}`);
   }
 }
 
@@ -41,9 +44,9 @@ export function openImage(input: ImageInput, option: string): Promise<Source> {
   });
 }
 
-async function opener(input: ImageInput): Promise<() => sharp.Sharp> {
+async function opener(input: ImageInput): Promise<() => Sharp> {
   if (typeof input === "string") return opener(await readImageFile(input));
-  if (input instanceof Uint8Array) return () => sharp(input);
+  if (isBytes(input)) return () => sharp(input);
   if ("clone" in input) {
     // The caller's pipeline comes first, whole; ours begins with its pixels.
     const pipeline = input.clone().autoOrient().toColourspace("srgb").raw({ depth: "uchar" });
@@ -92,7 +95,7 @@ async function readTransparency(source: Source, { width, height, fit }: Target):
   return { ...alpha, data: alpha.data.map((value) => (value < 128 ? 255 : 0)) };
 }
 
-async function pixels(pipeline: sharp.Sharp, channels: number): Promise<NativeImage> {
+async function pixels(pipeline: Sharp, channels: number): Promise<NativeImage> {
   const { data, info } = await pipeline.raw({ depth: "uchar" }).toBuffer({ resolveWithObject: true });
   if (info.channels !== channels) throw new Error(`${info.channels} channels where ${channels} were expected`);
   return { data, width: info.width, height: info.height, channels };

@@ -1,9 +1,11 @@
 import { gzipSync, inflateSync } from "node:zlib";
-import sharp from "sharp";
-import { InvalidOptionError } from "../errors.js";
+import type { Sharp } from "sharp";
+import { InvalidOptionError, NoBinaryError, shortened } from "../errors.js";
 import { readImageFile } from "./file.js";
+import { sharp } from "./sharp.js";
 
-/** Text inside image files: PNG's `parameters` chunk and EXIF's UserComment, where other tools look for it. */
+/** Texts inside image files. Ours is in PNG's `parameters` chunk or EXIF's UserComment, where other tools look for it. */
+export type Texts = Record<string, string>;
 
 const keyword = "parameters";
 const pngSignature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
@@ -18,7 +20,7 @@ function crc32(data: Buffer): number {
 }
 
 /** Puts the text behind the first chunk (IHDR), so that readers find it before the pixels. */
-export function addPngText(png: Buffer, text: string): Buffer {
+export function addPngText(png: Buffer, text: string): Buffer<ArrayBuffer> {
   const key = Buffer.from(`${keyword}\0`);
   // tEXt is Latin-1 and known everywhere; iTXt (no compression, language or translated keyword) is UTF-8.
   const [type, data] = isAscii(text)
@@ -33,19 +35,50 @@ export function addPngText(png: Buffer, text: string): Buffer {
   return Buffer.concat([png.subarray(0, end), chunk, png.subarray(end)]);
 }
 
-function readPngText(png: Buffer): string | undefined {
+/** UTF-8 where it is that, as many tools write it against PNG's rule; else Latin-1. */
+function decoded(bytes: Buffer): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    return bytes.toString("latin1");
+  }
+}
+
+function readPngTexts(png: Buffer): Texts {
+  const texts: Texts = {};
   for (let at = pngSignature.length; at + 12 <= png.length; at += 12 + png.readUInt32BE(at)) {
     const type = png.toString("latin1", at + 4, at + 8);
     const data = png.subarray(at + 8, at + 8 + png.readUInt32BE(at));
     const zero = data.indexOf(0);
-    if (!["tEXt", "zTXt", "iTXt"].includes(type) || data.toString("latin1", 0, zero) !== keyword) continue;
-    if (type === "tEXt") return data.toString("latin1", zero + 1);
-    if (type === "zTXt") return inflateSync(data.subarray(zero + 2)).toString("latin1");
-    const language = data.indexOf(0, zero + 3);
-    const text = data.subarray(data.indexOf(0, language + 1) + 1);
-    return (data[zero + 1] ? inflateSync(text) : text).toString("utf8");
+    if (!["tEXt", "zTXt", "iTXt", "eXIf"].includes(type)) continue;
+    if (type === "eXIf") {
+      addAll(texts, readExifTexts(data));
+      continue;
+    }
+    if (zero < 0) continue;
+    addAll(texts, { [data.toString("latin1", 0, zero)]: textOf(type, data, zero) });
   }
-  return undefined;
+  return texts;
+}
+
+function textOf(type: string, data: Buffer, zero: number): string {
+  if (type === "tEXt") return decoded(data.subarray(zero + 1));
+  if (type === "zTXt") return decoded(inflate(data.subarray(zero + 2)));
+  const language = data.indexOf(0, zero + 3);
+  const text = data.subarray(data.indexOf(0, language + 1) + 1);
+  return decoded(data[zero + 1] ? inflate(text) : text);
+}
+
+/** A text of this size is none that describes a picture. */
+const mostText = 64 << 20;
+
+function inflate(data: Buffer): Buffer {
+  return inflateSync(data, { maxOutputLength: mostText });
+}
+
+/** The first of a name wins: what stands behind it in the file was not meant to replace it. */
+function addAll(texts: Texts, more: Texts): void {
+  for (const [name, text] of Object.entries(more)) if (!Object.hasOwn(texts, name)) texts[name] = text;
 }
 
 /**
@@ -60,7 +93,7 @@ function userCommentValue(text: string): Buffer {
 }
 
 /** Lets `pipeline` write EXIF with room for the text. */
-export function reserveExifText(pipeline: sharp.Sharp, text: string): sharp.Sharp {
+export function reserveExifText(pipeline: Sharp, text: string): Sharp {
   return pipeline.withExif({ IFD2: { UserComment: placeholder(userCommentValue(text).length - 8) } });
 }
 
@@ -69,7 +102,7 @@ function placeholder(length: number): string {
 }
 
 /** Puts the text into the room that `reserveExifText` made. */
-export function addExifText(encoded: Buffer, text: string): Buffer {
+export function addExifText<Encoded extends Buffer>(encoded: Encoded, text: string): Encoded {
   const value = userCommentValue(text);
   const at = encoded.indexOf(`ASCII\0\0\0${placeholder(value.length - 8)}`, 0, "latin1");
   if (at < 0) throw new Error("the image encoder wrote no room for the parameters text");
@@ -77,36 +110,62 @@ export function addExifText(encoded: Buffer, text: string): Buffer {
   return encoded;
 }
 
-function readExifText(exif: Buffer): string | undefined {
+/** EXIF's texts that tools describe pictures in. ComfyUI's WebP files have `prompt:{…}` in Model and `workflow:{…}` in Make. */
+const exifNames = new Map([
+  [0x010e, "ImageDescription"],
+  [0x010f, "Make"],
+  [0x0110, "Model"],
+  [userComment, "UserComment"],
+]);
+
+function readExifTexts(exif: Buffer): Texts {
   const tiff = exif.toString("latin1", 0, 6) === "Exif\0\0" ? exif.subarray(6) : exif;
   const little = tiff[0] === 0x49;
   const short = (at: number) => (little ? tiff.readUInt16LE(at) : tiff.readUInt16BE(at));
   const long = (at: number) => (little ? tiff.readUInt32LE(at) : tiff.readUInt32BE(at));
-  const find = (folder: number, tag: number) => {
-    for (let at = folder + 2, left = short(folder); left > 0; left--, at += 12) if (short(at) === tag) return at;
-    return undefined;
+  const texts: Texts = {};
+  const read = (folder: number, inner: boolean) => {
+    for (let at = folder + 2, left = short(folder); left > 0; left--, at += 12) {
+      const tag = short(at);
+      if (tag === exifPointer && !inner) read(long(at + 8), true);
+      const name = exifNames.get(tag);
+      if (name === undefined) continue;
+      const length = long(at + 4);
+      const offset = length > 4 ? long(at + 8) : at + 8;
+      const value = tiff.subarray(offset, offset + length);
+      const text = tag === userComment ? commentOf(value) : decoded(value).replace(/\0+$/, "");
+      const [, own = name, rest = text] = tag === userComment ? [] : (/^(prompt|workflow):(.*)$/s.exec(text) ?? []);
+      addAll(texts, { [own]: rest });
+    }
   };
-  const pointer = find(long(4), exifPointer);
-  const entry = pointer === undefined ? undefined : find(long(pointer + 8), userComment);
-  if (entry === undefined) return undefined;
-  const offset = long(entry + 8);
-  const value = tiff.subarray(offset, offset + long(entry + 4));
-  const code = value.toString("latin1", 0, 8);
-  const text = value.subarray(8);
-  if (code !== "UNICODE\0") return text.toString("utf8");
-  const even = text.subarray(0, text.length & ~1);
-  return (text[0] ? Buffer.from(even) : Buffer.from(even).swap16()).toString("utf16le"); // some tools write little-endian
+  try {
+    read(long(4), false);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error; // cut off: what came before it is what there is
+  }
+  return texts;
 }
 
-/** The text of an image file, or undefined when it has none. Throws InvalidOptionError when it is not an image, or cannot be read. */
-export async function readText(source: string | Uint8Array): Promise<string | undefined> {
+function commentOf(value: Buffer): string {
+  const code = value.toString("latin1", 0, 8);
+  const text = value.subarray(8);
+  if (code !== "UNICODE\0") return decoded(text).replace(/\0+$/, "");
+  const even = text.subarray(0, text.length & ~1);
+  // Some tools write little-endian. Which it is shows in the zeros of most texts, which have some ASCII.
+  const zeros = (odd: number) => even.filter((byte, at) => byte === 0 && at % 2 === odd).length;
+  return (zeros(1) > zeros(0) ? Buffer.from(even) : Buffer.from(even).swap16()).toString("utf16le");
+}
+
+/** The texts of an image file by their names. Throws InvalidOptionError when it is not an image, or cannot be read. */
+export async function readTexts(source: string | Uint8Array): Promise<Texts> {
   try {
     const bytes =
       typeof source === "string" ? await readImageFile(source) : Buffer.from(source.buffer, source.byteOffset, source.byteLength);
-    if (bytes.subarray(0, 8).equals(pngSignature)) return readPngText(bytes);
+    if (bytes.subarray(0, 8).equals(pngSignature)) return readPngTexts(bytes);
     const { exif } = await sharp(bytes).metadata();
-    return exif && readExifText(exif);
+    return exif ? readExifTexts(exif) : {};
   } catch (error) {
-    throw new InvalidOptionError("image", `expected an image file that can be read: ${(error as Error).message}`);
+    if (error instanceof NoBinaryError) throw error;
+    throw new InvalidOptionError("image", `expected an image file that can be read: ${shortened((error as Error).message)}`);
   }
 }

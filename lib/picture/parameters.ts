@@ -1,66 +1,21 @@
 import { modelName } from "../catalog/families.js";
 import { InvalidOptionError } from "../errors.js";
+import { isBytes } from "../options/check.js";
 import { fits } from "../options/index.js";
 import { readTags, writeTags } from "../options/loras.js";
 import type {
-  Fit,
   GenerationParameters,
   HiresParameters,
   HiresUpscaler,
+  ImageParameters,
+  Image as Picture,
   SkipLayerGuidance,
   StepCache,
   StepCacheMode,
-  VaeTiling,
 } from "../types/index.js";
-import { Image } from "./image.js";
-import { readText } from "./metadata.js";
-
-/** What an image file says about how it was made. Fields that the text does not name are absent. */
-export interface ImageParameters {
-  /** The whole text, as it is in the file. */
-  text: string;
-  prompt: string;
-  negativePrompt: string;
-  steps?: number;
-  sampler?: string;
-  scheduler?: string;
-  cfgScale?: number;
-  seed?: bigint;
-  width?: number;
-  height?: number;
-  flowShift?: number;
-  clipSkip?: number;
-  t5Prompt?: string;
-  negativeT5Prompt?: string;
-  eta?: number;
-  sigmas?: number[];
-  skipLayerGuidance?: Required<SkipLayerGuidance>;
-  /** By the name that tags in prompts use; the folder is not in the file. */
-  loras?: { name: string; weight: number }[];
-  vaeTiling?: VaeTiling;
-  cache?: StepCache;
-  /** Only for image to image; `keepUnmasked` and `maskFeather` only for inpainting. */
-  strength?: number;
-  fit?: Fit;
-  keepUnmasked?: boolean;
-  maskFeather?: number;
-  /** `model` is the file's name alone. */
-  hires?: Partial<HiresParameters>;
-  rng?: string;
-  model?: string;
-  /** Of the model's files, by option; see `ModelInfo.fingerprints`. */
-  fingerprints?: Record<string, string>;
-  /** When they were given to `loadModel`. */
-  weightType?: string;
-  flashAttention?: boolean;
-  /** What it was drawn on: one device, or those of diffusion model, text encoders and VAE. */
-  device?: string;
-  /** Commit of the engine. */
-  engine?: string;
-  version?: string;
-  /** Every field of the last line by its name in the text. */
-  fields: Record<string, string>;
-}
+import { readForeign } from "./foreign.js";
+import { jsonable } from "./json.js";
+import { readTexts, type Texts } from "./metadata.js";
 
 const negativeMark = "Negative prompt: ";
 const version = `node-sd-cpp ${(require("../../package.json") as { version: string }).version}`;
@@ -137,13 +92,9 @@ function unquote(value: string): string {
   }
 }
 
-/** Reads the text of this package and of others that write the same form. */
+/** Reads the text of this package and of others that write the same form (AUTOMATIC1111's). */
 export function parseParameters(text: string): ImageParameters {
-  const lines = text.trimEnd().split("\n");
-  const last = lines.at(-1)?.startsWith("Steps: ") ? (lines.pop() as string) : "";
-  const found = last.matchAll(/(\w[\w \-/]*):\s*("(?:\\.|[^\\"])*"|[^,]*)(?:,|$)/g);
-  const fields = Object.fromEntries(Array.from(found, ([, name = "", value = ""]) => [name, unquote(value.trim())]));
-
+  const { lines, fields } = splitText(text);
   const body = `\n${lines.join("\n")}`;
   const length = number(fields["Prompt length"]);
   const mark = length === undefined ? body.indexOf(`\n${negativeMark}`) : length + 1;
@@ -194,6 +145,55 @@ function number(text: string | undefined): number | undefined {
   return text?.trim() && Number.isFinite(Number(text)) ? Number(text) : undefined;
 }
 
+/**
+ * The lines before the fields, and the fields. Those are in the last line that begins with "Steps: 20"; what others write behind it is no
+ * part of them. A text with CRLF at the end of each line is one with LF.
+ */
+function splitText(text: string): { lines: string[]; fields: Record<string, string> } {
+  const plain = /\r\n/.test(text) && !/(?<!\r)\n/.test(text) ? text.replaceAll("\r\n", "\n") : text;
+  const lines = plain.trimEnd().split("\n");
+  const at = lines.findLastIndex((line) => /^Steps: \d/.test(line));
+  return at < 0 ? { lines, fields: {} } : { lines: lines.slice(0, at), fields: splitFields(lines[at] as string) };
+}
+
+/**
+ * "Steps: 20, Model: a, b, LoRA: \"x: 1\", Civitai: [{…}]" by name. A value ends at a comma with another name behind it, outside quotes and
+ * brackets; of two fields of one name the first counts.
+ */
+function splitFields(line: string): Record<string, string> {
+  const fields: Record<string, string> = {};
+  const name = /\s*(\w[\w .+\-/]*):(?:\s+|$)/y;
+  for (let at = 0; at < line.length; ) {
+    name.lastIndex = at;
+    const found = name.exec(line);
+    if (!found) break;
+    const end = endOfValue(line, name.lastIndex, name);
+    const [, field = ""] = found;
+    if (!Object.hasOwn(fields, field)) fields[field] = unquote(line.slice(found.index + found[0].length, end).trim());
+    at = end + 1;
+  }
+  return fields;
+}
+
+/** Where the comma behind a value is, or the line's end. */
+function endOfValue(line: string, start: number, name: RegExp): number {
+  let depth = 0;
+  for (let at = start; at < line.length; at++) {
+    const mark = line[at] as string;
+    if (mark === '"' && (depth > 0 || line.slice(start, at).trim() === "")) {
+      const closed = /"(?:\\.|[^\\"])*"/y;
+      closed.lastIndex = at;
+      if (closed.test(line)) at = closed.lastIndex - 1;
+    } else if ("[{".includes(mark) && (depth > 0 || line.slice(start, at).trim() === "")) depth++;
+    else if ("]}".includes(mark) && depth > 0) depth--;
+    else if (mark === "," && depth === 0) {
+      name.lastIndex = at + 1;
+      if (name.test(line)) return at;
+    }
+  }
+  return line.length;
+}
+
 /** "tileSize 256, overlap 0.5" */
 function writeMembers(members: object): string {
   return Object.entries(members)
@@ -237,15 +237,25 @@ function readGuidance([, layers = "", ...rest]: RegExpExecArray): Required<SkipL
 }
 
 /**
- * The generation parameters inside a PNG, JPEG, WebP or AVIF; `null` when there are none.
- * @param image a file's path, its content, or an `Image`
+ * The generation parameters inside a PNG, JPEG, WebP or AVIF; `null` when there are none. Besides this package's, the texts of AUTOMATIC1111
+ * and what writes the same form are read, and the JSON of ComfyUI, SwarmUI, Fooocus and InvokeAI.
+ * @param image a file's path, a data URL, the bytes of a file, or an `Image`
  * @throws InvalidOptionError when it is none of these, or not an image
  */
-export async function readParameters(image: string | Uint8Array | Image): Promise<ImageParameters | null> {
-  if (image instanceof Image) return image.parameters === undefined ? null : parseParameters(image.parameters);
-  if (typeof image !== "string" && !(image instanceof Uint8Array)) {
+export async function readParameters(image: string | Uint8Array | ArrayBuffer | Picture): Promise<ImageParameters | null> {
+  if (isBytes(image)) return parametersIn(await readTexts(new Uint8Array(image)));
+  if (typeof image === "string") return parametersIn(await readTexts(image));
+  if (typeof image !== "object" || image === null || !("data" in image)) {
     throw new InvalidOptionError("image", "expected a path, the bytes of an image file or an Image");
   }
-  const text = await readText(image);
-  return text === undefined ? null : parseParameters(text);
+  return typeof image.parameters === "string" ? parametersIn({ parameters: image.parameters }) : null;
+}
+
+/** What the texts of a file say; by the tool that wrote them. */
+function parametersIn(texts: Texts): ImageParameters | null {
+  const foreign = readForeign(texts);
+  const text = texts.parameters ?? texts.UserComment;
+  if (!foreign && text === undefined) return null;
+  const found = foreign ? { prompt: "", negativePrompt: "", fields: {}, ...foreign } : parseParameters(text as string);
+  return jsonable({ ...found, raw: texts });
 }

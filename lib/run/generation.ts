@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { NativeEvent, NativeJob } from "../engine/binding.js";
 import { abortError, fromNative, isCancelled } from "../errors.js";
 import { Image } from "../picture/image.js";
+import { jsonable } from "../picture/json.js";
 import type { GenerationEvent, GenerationParameters, GenerationResult, ProgressEvent, Timings } from "../types/index.js";
 import { EventQueue } from "./events.js";
 
@@ -105,7 +106,7 @@ export class Generation implements Promise<GenerationResult>, AsyncIterable<Gene
       const timings = await this.#work(plan);
       if (this.#stop) throw this.#stop.reason;
       this.#finish({});
-      return { images: this.#images, seeds: this.#seeds, parameters: plan.parameters, timings };
+      return jsonable({ images: this.#images, seeds: this.#seeds, parameters: jsonable(plan.parameters), timings });
     } catch (error) {
       const reason = this.#stop && isCancelled(error) ? this.#stop.reason : fromNative(error, site);
       this.#finish({ error: { reason } });
@@ -156,7 +157,7 @@ export class Generation implements Promise<GenerationResult>, AsyncIterable<Gene
       const image = new Image(data, width, height, channels as 1 | 3 | 4, plan.describe(seed));
       this.#images[index] = image;
       this.#seeds[index] = seed;
-      this.#publish({ type: "image", index, seed, image });
+      this.#publish(jsonable({ type: "image", index, seed, image }));
     } else if (event.type !== "log" || !this.#past) this.#publish(event);
   }
 

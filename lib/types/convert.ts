@@ -1,4 +1,5 @@
 import type { LogEvent, ProgressEvent } from "./events.js";
+import type { ConvertType } from "./names.js";
 
 export interface ConvertOptions {
   /** A checkpoint or one part of it: GGUF, safetensors or .ckpt. */
@@ -10,7 +11,7 @@ export interface ConvertOptions {
    * or `q2_k`, from large to small. Where rows are no multiple of 256 (most of SD 3.5 Large), `q6_k` becomes `q8_0`, `q5_k` `q5_1`, `q4_k`
    * `q5_0`, and `iq4_xs`, `q3_k`, `q2_k` `iq4_nl`; where they are no multiple of 32, `f16`.
    */
-  type: string;
+  type: ConvertType;
   /** A VAE to put into the output, in the place of the input's own; the output then loads as `model`. */
   vae?: string;
   /**

@@ -5,8 +5,9 @@ export interface SkipLayerGuidance {
   /** 0 = off. Default: 2.5. */
   scale?: number;
   /**
-   * Part of the steps in which it acts, 0 to 1: in the steps above `floor(start · (steps + 1))` and below `floor(end · (steps + 1))`. Default: 0.01
-   * to 0.2, which is no step at all with fewer than 9 steps. Each step in it takes one pass more.
+   * Part of the steps in which it acts, 0 to 1: counted from 0, in the steps above `start · steps` and below `end · steps`, so never in the first,
+   * as in diffusers. Default: 0.01 to 0.2, which is the second to the sixth of 28 steps, and no step at all with fewer than 6. Each step in
+   * it takes one pass more.
    */
   start?: number;
   end?: number;

@@ -1,5 +1,16 @@
 /** Model families whose defaults the package knows. */
-export type Family = "sd3.5-large" | "sd3.5-large-turbo" | "sd3.5-medium" | "sd3-medium" | "demo";
+export type Family =
+  | "sd3.5-large"
+  | "sd3.5-large-turbo"
+  /** TensorArt's distillation of Large for 8 steps. */
+  | "sd3.5-large-turbox"
+  | "sd3.5-medium"
+  /** TensorArt's distillation of Medium for 8 steps. */
+  | "sd3.5-medium-turbo"
+  /** Stability AI's distillation of Medium for 4 steps. */
+  | "sd3.5-flash"
+  | "sd3-medium"
+  | "demo";
 
 /** The parts that a picture is made with. */
 export type PartName = "diffusion" | "clipL" | "clipG" | "t5xxl" | "vae" | "taesd";

@@ -1,10 +1,11 @@
 import type { Fit, Hires, Lora, Preview, SkipLayerGuidance, StepCache, StepCacheMode, VaeTiling } from "./features.js";
 import type { ImageInput } from "./image.js";
+import type { Sampler, Scheduler } from "./names.js";
 
 export interface GenerateOptions {
   /**
-   * What to draw. Weights as `(word:1.2)`, see docs/prompts.md. At most 16 KiB of UTF-8 and 16 chunks of 77 tokens, about 900 words;
-   * `countTokens` counts them.
+   * What to draw. Weights as `(word:1.2)`, see docs/prompts.md. At most 16 KiB of UTF-8, 1200 tokens of the CLIPs and 1231 of T5, about 900
+   * words; `countTokens` counts them. T5 was trained with 256: a longer text is read, and the log says so.
    */
   prompt: string;
   /** What to avoid. Ignored when `cfgScale` is 1. Default: "". */
@@ -31,12 +32,12 @@ export interface GenerateOptions {
    * `euler_cfg_pp` or `euler_ge`; docs/samplers.md tells what each does. Those of the engine that do not suit flow models are refused.
    * Default: "euler".
    */
-  sampler?: string;
+  sampler?: Sampler;
   /**
-   * `discrete`, `karras`, `exponential`, `sgm_uniform`, `simple`, `smoothstep`, `kl_optimal`, `lcm`, `bong_tangent` or `ltx2`. `karras`,
-   * `exponential` and `bong_tangent` need at least 2 steps, `lcm` takes at most 50, `smoothstep` at most 77. Default: "discrete".
+   * `normal`, `discrete`, `karras`, `exponential`, `sgm_uniform`, `simple`, `smoothstep`, `kl_optimal`, `lcm`, `bong_tangent` or `ltx2`. `karras`,
+   * `exponential` and `bong_tangent` need at least 2 steps, `lcm` takes at most 50, `smoothstep` at most 77. Default: "normal", the reference's schedule.
    */
-  scheduler?: string;
+  scheduler?: Scheduler;
   /** First image's seed, 0 to 2⁶³−1; image i of a batch uses seed + i. Default: drawn at random and reported. */
   seed?: number | bigint;
   /** Images to draw one after the other, 1 to 1000. Default: 1. */
@@ -70,9 +71,9 @@ export interface GenerateOptions {
    */
   initImage?: ImageInput;
   /**
-   * How much of the `initImage` is drawn anew, 0 to 1: the last part of the steps is drawn, rounded, at least one step and below 1 at most
-   * all but one. At 1 the picture decides nothing but the size (and what a `mask` keeps; with `sigmas`, it is still mixed in where they begin
-   * below 1). Default: 0.75.
+   * How much of the `initImage` is drawn anew, 0 to 1: the last part of the steps is drawn, rounded up (as in diffusers), at least one step.
+   * At 1, or where rounding up gives all steps, the picture decides nothing but the size (and what a `mask` keeps; with `sigmas`, it is
+   * still mixed in where they begin below 1). Default: 0.75.
    */
   strength?: number;
   /** How `initImage` and `mask` are put into `width` x `height`. "contain" leaves bars, white in the picture and to be painted in the mask. Default: "cover". */

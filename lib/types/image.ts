@@ -3,7 +3,7 @@ import type { Sharp } from "sharp";
 /** A picture in memory. */
 export interface Image {
   /** Rows from the top, `channels` bytes a pixel. */
-  readonly data: Uint8Array;
+  readonly data: Uint8Array<ArrayBuffer>;
   readonly width: number;
   readonly height: number;
   readonly channels: 1 | 3 | 4;
@@ -15,12 +15,14 @@ export interface Image {
    * The bytes of an image file.
    * @throws InvalidOptionError for an unknown format or option
    */
-  encode(format: ImageFormat, options?: EncodeOptions): Promise<Buffer>;
+  encode(format: ImageFormat, options?: EncodeOptions): Promise<Buffer<ArrayBuffer>>;
   /**
    * Writes a file in the format of its ending: .png, .jpg, .jpeg, .webp or .avif. The file appears when it is complete, replacing an older one.
-   * @throws InvalidOptionError for another ending or an unknown option
+   * @throws InvalidOptionError for another ending or an unknown option, and when the file cannot be written
    */
   toFile(file: string, options?: EncodeOptions): Promise<void>;
+  /** What `JSON.stringify` takes: no pixels. */
+  toJSON(): { width: number; height: number; channels: number; parameters?: string };
 }
 
 /**
@@ -35,11 +37,12 @@ export interface RawImage {
 }
 
 /**
- * A picture as an option: a file's path, the bytes of a file (anything that sharp reads), an `Image`, raw pixels or a sharp pipeline.
+ * A picture as an option: a file's path, the bytes of a file (anything that sharp reads), a data URL, an `Image`, raw pixels or a sharp
+ * pipeline. Bytes may be those of another realm (a test environment, an Electron context).
  * EXIF orientation is applied, gray becomes RGB and 16 bits become 8. It is read when the run is started; do not change its bytes before
  * the first event.
  */
-export type ImageInput = string | Uint8Array | Image | RawImage | Sharp;
+export type ImageInput = string | Uint8Array | ArrayBuffer | Image | RawImage | Sharp;
 
 /** By a file's ending. */
 export type ImageFormat = "png" | "jpg" | "jpeg" | "webp" | "avif";

@@ -7,6 +7,8 @@ export type * from "./image.js";
 export type * from "./inspect.js";
 export type * from "./memory.js";
 export type * from "./model.js";
+export type * from "./names.js";
+export type * from "./parameters.js";
 export type * from "./pull.js";
 export type * from "./result.js";
 export type * from "./tokens.js";

@@ -13,8 +13,10 @@ export interface EstimateOptions
   extends ModelFiles,
     Pick<ModelOptions, ModelChoices | "mmap" | "offload" | "weightType" | "signal">,
     Pick<GenerateOptions, PictureChoices> {
-  /** Chunks of 77 tokens that the prompt has, 1 to 16; `model.countTokens` counts them. Default: 1. */
+  /** Chunks of 77 tokens that the CLIPs read of the prompt, 1 to 16; `model.countTokens` counts them. Default: 1. */
   chunks?: number;
+  /** Tokens that T5 reads, with the end and padding, 77 to 1232: its `positions` in `model.countTokens`. Default: 77 for each chunk. */
+  t5Tokens?: number;
   /** With an `initImage`. Default: false. */
   imageToImage?: boolean;
 }

@@ -1,5 +1,6 @@
 import type { LogEvent, ProgressEvent } from "./events.js";
 import type { Family, ModelFiles } from "./files.js";
+import type { Backend, PresetName, Rng, WeightType } from "./names.js";
 import type { GenerationParameters } from "./result.js";
 
 export type Module = "diffusion" | "textEncoders" | "vae";
@@ -40,13 +41,13 @@ export interface ModelOptions extends ModelFiles {
    * (`"sd3.5-medium:q4_k_m"`, `"sd3.5-medium"`; `listModels` has them). Files given beside it take the place of its own. Nothing is
    * downloaded: MissingComponentError says what to pull.
    */
-  preset?: string;
+  preset?: PresetName;
   /** Family whose defaults apply. Default: the preset's, else read from the tensors ("turbo" from the name or title: its tensors are Large's). */
   family?: Family;
   /** Where to compute: `"auto"` (default: the first GPU, else CPU), `"cpu"`, `"gpu"`, `"cuda:0"`, `"vulkan:1"`, `"metal"`. */
-  backend?: string;
+  backend?: Backend;
   /** Another backend for single modules, for example `{ textEncoders: "cpu" }`. Default: `backend` for all. */
-  placement?: Partial<Record<Module, string>>;
+  placement?: Partial<Record<Module, Backend>>;
   /**
    * TAESD is for previews alone (`preview: { mode: "taesd" }`) and the VAE makes the pictures. Needs `taesd` and a VAE. Default: false, and
    * TAESD replaces the VAE.
@@ -64,12 +65,15 @@ export interface ModelOptions extends ModelFiles {
   /** Where the weights wait, and how much of a GPU's memory a computation may take. Default: all weights stay on their device. */
   offload?: Offload;
   /** Convert weights while loading, for example `"q8_0"`: each load takes longer (`convert` does it once). Default: as in the file. */
-  weightType?: string;
+  weightType?: WeightType;
   /** Random generator: `"cuda"` (default, the same noise as most other tools), `"cpu"` (PyTorch's CPU noise) or `"std_default"`. */
-  rng?: string;
+  rng?: Rng;
   /** Prompts whose encoding is kept, so that the same prompt with another seed needs no text encoder. 0 to 1000. Default: 8. */
   promptCache?: number;
-  /** Folder of the LoRAs that prompts name as `<lora:name:0.8>`, files `name.safetensors` or `name.gguf`. Default: none, such tags are an error. */
+  /**
+   * Folder of the LoRAs that prompts name as `<lora:name:0.8>`, files `name.safetensors` or `name.gguf` in it or in folders below it
+   * (`<lora:styles/name:0.8>`, or the name alone where one file has it). Default: none, such tags are an error.
+   */
   loraDir?: string;
   /** Default: "auto". */
   loraApplyMode?: LoraApplyMode;

@@ -1,5 +1,6 @@
 import type { Fit, HiresUpscaler, Lora, SkipLayerGuidance, StepCache, VaeTiling } from "./features.js";
 import type { Image } from "./image.js";
+import type { Sampler, Scheduler } from "./names.js";
 
 /** Everything that decided the pictures: the options with all defaults filled in. */
 export interface GenerationParameters {
@@ -9,8 +10,8 @@ export interface GenerationParameters {
   height: number;
   steps: number;
   cfgScale: number;
-  sampler: string;
-  scheduler: string;
+  sampler: Sampler;
+  scheduler: Scheduler;
   seed: bigint;
   batchCount: number;
   clipSkip: number;

@@ -1,4 +1,5 @@
 import type { LogEvent, ProgressEvent } from "./events.js";
+import type { Backend } from "./names.js";
 
 export interface UpscalerOptions {
   /** File of an ESRGAN network (RRDBNet with 3 channels, such as RealESRGAN_x4plus): GGUF, safetensors or .pth. */
@@ -8,7 +9,7 @@ export interface UpscalerOptions {
   /** Compute threads on the CPU, 1 to 512. Default: the environment variable `SDCPP_THREADS`, else the machine's physical cores. */
   threads?: number;
   /** As in `loadModel`. Default: "auto". */
-  backend?: string;
+  backend?: Backend;
   /** Run the engine in a process of its own, as in `loadModel`. Default: false. */
   isolate?: boolean;
   /** Stops the load; it rejects with the signal's reason. */

@@ -23,6 +23,9 @@ inline bool begins_phase(std::string_view line, Phase& phase) {
   return false;
 }
 
+// A warning of nothing: that the number of steps is what custom sigmas say, which it was before.
+inline bool is_no_warning(std::string_view line) { return line.find("!= custom_sigmas_count - 1, set ") != std::string_view::npos; }
+
 // Whether a line tells that memory could not be had. The call that needed it then fails, and says nothing or something else.
 inline bool lacks_memory(std::string_view line) {
   const auto says = [line](std::string_view words) { return line.find(words) != std::string_view::npos; };

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <string>
 
+#include "engine/announcements.h"
 #include "engine/assertion.h"
 #include "ggml.h"
 #include "job/cancel.h"
@@ -14,6 +15,7 @@ namespace sdcpp::engine {
 namespace {
 
 void on_log(sd_log_level_t level, const char* text, void*) {
+  if (is_no_warning(text)) return;
   if (Job* job = Job::current()) job->on_log(level, text);
 }
 

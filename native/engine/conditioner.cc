@@ -14,31 +14,46 @@
 namespace sdcpp::engine {
 namespace {
 
-constexpr size_t kChunk = 77;    // tokens a CLIP window holds, and the chunk the engine gives T5
 constexpr int64_t kClipL = 768;  // hidden sizes fixed by SD3
 constexpr int64_t kClipG = 1280;
 constexpr int64_t kContext = 4096;   // T5's width, to which the CLIPs' states are padded
 constexpr int kDefaultClipSkip = 2;  // SD3 reads the CLIPs' last layer but one
 
-constexpr size_t kMaxChunks = 16;  // attention over the text and memory grow with the square of it
+// Attention over the text and memory grow with the square of these.
+constexpr size_t kMaxChunks = 16;
+constexpr size_t kMaxT5 = kMaxChunks * kChunk;
+constexpr size_t kTrainedT5 = 256;  // Stable Diffusion 3.5's model cards: T5 with 77 and 256 tokens "at different stages of training"
 
 // Our name of each encoder, in the order of SD3CLIPEmbedder::tokenize.
 constexpr size_t kEncoders = 3;
+constexpr size_t kT5 = 2;
 constexpr const char* kNames[kEncoders] = {"clipL", "clipG", "t5xxl"};
 
-// One chunk's part, as the runners take it.
-sd::Tensor<int32_t> ids_of(const Tokens& tokens, size_t chunk) {
-  const auto first = tokens.ids.begin() + static_cast<std::ptrdiff_t>(chunk * kChunk);
-  return sd::Tensor<int32_t>({static_cast<int64_t>(kChunk)}, std::vector<int32_t>(first, first + kChunk));
-}
-std::vector<float> weights_of(const Tokens& tokens, size_t chunk) {
-  const auto first = tokens.weights.begin() + static_cast<std::ptrdiff_t>(chunk * kChunk);
-  return {first, first + kChunk};
+// What each encoder reads, chunk by chunk; T5 one. None for an encoder that is not loaded.
+using Read = std::array<std::vector<Tokens>, kEncoders>;
+
+size_t positions_of(const std::vector<Tokens>& chunks) {
+  size_t sum = 0;
+  for (const Tokens& chunk : chunks) sum += chunk.ids.size();
+  return sum;
 }
 
-void append(Tokens& tokens, const Tokens& more) {
-  tokens.ids.insert(tokens.ids.end(), more.ids.begin(), more.ids.end());
-  tokens.weights.insert(tokens.weights.end(), more.weights.begin(), more.weights.end());
+bool weighted(const std::vector<Tokens>& chunks) {
+  return std::any_of(chunks.begin(), chunks.end(), [](const Tokens& chunk) {
+    return std::any_of(chunk.weights.begin(), chunk.weights.end(), [](float weight) { return weight != 1.0f; });
+  });
+}
+
+// As ComfyUI: a weight moves a token's state away from what an empty text has in its place, or towards it.
+void weigh(sd::Tensor<float>& states, const Tokens& tokens, const sd::Tensor<float>& empty) {
+  const size_t width = static_cast<size_t>(states.shape()[0]);
+  for (size_t token = 0; token < tokens.weights.size(); token++) {
+    const float weight = tokens.weights[token];
+    if (weight == 1.0f) continue;
+    float* state = states.data() + token * width;
+    const float* origin = empty.data() + token * width;
+    for (size_t i = 0; i < width; i++) state[i] = (state[i] - origin[i]) * weight + origin[i];
+  }
 }
 
 sd::Tensor<float> require(sd::Tensor<float> states, const char* encoder) {
@@ -72,21 +87,33 @@ class Sd3Conditioner final : public TextConditioner {
   void get_param_tensors(std::map<std::string, ggml_tensor*>& tensors) override { tensors.insert(tensors_.begin(), tensors_.end()); }
   TokenCounts count(const std::string& text) const override {
     TokenCounts counts;
-    const auto segments = tokenized(text);
+    const Read read = read_by_encoders(text);
     for (size_t encoder = 0; encoder < kEncoders; encoder++) {
       if (!loaded(encoder)) continue;
-      TokenCount own{kNames[encoder], 0, 0};
-      for (const Tokens& tokens : segments[encoder]) {
-        own.tokens += tokens.ids.size();
-        own.chunks += padded(encoder, tokens).ids.size() / kChunk;
-      }
+      TokenCount own{kNames[encoder], 0, read[encoder].size(), positions_of(read[encoder])};
+      for (const Tokens& chunk : read[encoder]) own.tokens += chunk.text;
       counts.encoders.push_back(own);
+      counts.chunks = std::max(counts.chunks, (own.positions + kChunk - 1) / kChunk);
     }
-    counts.chunks = count_chunks(chunks_of(text));
     return counts;
   }
 
-  void check(const std::string& text) const override { check_chunks(count_chunks(chunks_of(text))); }
+  std::vector<EncoderTokens> tokens(const std::string& text) const override {
+    std::vector<EncoderTokens> result;
+    const Read read = read_by_encoders(text);
+    for (size_t encoder = 0; encoder < kEncoders; encoder++) {
+      if (!loaded(encoder)) continue;
+      EncoderTokens own{kNames[encoder], {}, {}};
+      for (const Tokens& chunk : read[encoder]) {
+        own.ids.insert(own.ids.end(), chunk.ids.begin(), chunk.ids.end());
+        own.weights.insert(own.weights.end(), chunk.weights.begin(), chunk.weights.end());
+      }
+      result.push_back(std::move(own));
+    }
+    return result;
+  }
+
+  void check(const std::string& text) const override { check_length(read_by_encoders(text)); }
 
   void set_max_graph_vram_bytes(size_t bytes) override { encoders_->set_max_graph_vram_bytes(bytes); }
   void set_stream_layers_enabled(bool enabled) override { encoders_->set_stream_layers_enabled(enabled); }
@@ -95,17 +122,32 @@ class Sd3Conditioner final : public TextConditioner {
   void runner_done() override { encoders_->runner_done(); }
 
   void set_scope(const std::string& scope) {
-    if (scope != scope_) cache_.clear();
+    if (scope != scope_) {
+      cache_.clear();
+      empties_ = {};
+    }
     scope_ = scope;
   }
 
  private:
   using Key = std::pair<std::string, int>;  // both prompts, joined; clip skip
 
-  static void check_chunks(size_t chunks) {
-    if (chunks <= kMaxChunks) return;
-    throw Failure(code::InvalidOption, "the text takes " + std::to_string(chunks) + " chunks of " + std::to_string(kChunk) +
-                                           " tokens, expected at most " + std::to_string(kMaxChunks) + "; model.countTokens() counts them");
+  // An empty text's states, the last that were asked for.
+  struct Empty {
+    size_t length = 0;
+    int clip_skip = 0;
+    sd::Tensor<float> states;
+  };
+
+  static void check_length(const Read& read) {
+    const auto refuse = [](const std::string& got, size_t most) {
+      throw Failure(code::InvalidOption,
+                    "the text takes " + got + ", expected at most " + std::to_string(most) + "; model.countTokens() counts them");
+    };
+    const size_t chunks = std::max(read[0].size(), read[1].size());
+    if (chunks > kMaxChunks) refuse(std::to_string(chunks) + " chunks of " + std::to_string(kChunk) + " tokens", kMaxChunks);
+    const size_t t5 = positions_of(read[kT5]);
+    if (t5 > kMaxT5) refuse(std::to_string(t5) + " tokens of T5 with the end", kMaxT5);
   }
 
   bool loaded(size_t encoder) const {
@@ -113,113 +155,87 @@ class Sd3Conditioner final : public TextConditioner {
     return has[encoder];
   }
 
-  Tokens tokenize_for(size_t encoder, const Segment& segment) const {
-    if (encoder == 0) return tokenize(encoders_->clip_l_tokenizer, segment);
-    if (encoder == 1) return tokenize(encoders_->clip_g_tokenizer, segment);
-    return tokenize(encoders_->t5_tokenizer, segment);
-  }
-
-  // Whole chunks with begin, end and padding: at least one.
-  Tokens padded(size_t encoder, Tokens tokens) const {
-    Tokenizer* const tokenizers[kEncoders] = {&encoders_->clip_l_tokenizer, &encoders_->clip_g_tokenizer, &encoders_->t5_tokenizer};
-    tokenizers[encoder]->pad_tokens(tokens.ids, &tokens.weights, nullptr, kChunk, kChunk, true);
-    return tokens;
-  }
-
-  // Each encoder's segments; none for one that is not loaded.
-  std::array<std::vector<Tokens>, kEncoders> tokenized(const std::string& text) const {
+  Read read_by_encoders(const std::string& text) const {
     const PromptPair prompts = split_prompts(text);
     const std::vector<Segment> clip = parse_prompt(prompts.clip);
-    const std::vector<Segment> t5 = parse_prompt(prompts.t5);
-    std::array<std::vector<Tokens>, kEncoders> result;
-    for (size_t encoder = 0; encoder < kEncoders; encoder++) {
-      if (!loaded(encoder)) continue;
-      for (const Segment& segment : encoder == 2 ? t5 : clip) result[encoder].push_back(tokenize_for(encoder, segment));
+    Read read;
+    if (loaded(0)) read[0] = clip_chunks(encoders_->clip_l_tokenizer, clip);
+    if (loaded(1)) read[1] = clip_chunks(encoders_->clip_g_tokenizer, clip);
+    if (loaded(kT5)) read[kT5] = {t5_text(encoders_->t5_tokenizer, parse_prompt(prompts.t5))};
+    return read;
+  }
+
+  // Hidden states [1, tokens, width] of what an encoder reads at once; `pooled`, of a CLIP's first chunk, is filled if it is wanted.
+  sd::Tensor<float> run(size_t encoder, const Tokens& tokens, int n_threads, int clip_skip, sd::Tensor<float>* pooled) {
+    const sd::Tensor<int32_t> ids({static_cast<int64_t>(tokens.ids.size())}, std::vector<int32_t>(tokens.ids.begin(), tokens.ids.end()));
+    if (encoder == kT5) {
+      return require(encoders_->t5->compute(n_threads, ids, sd::Tensor<float>(), false, true, true), kNames[encoder]);
     }
-    return result;
-  }
-
-  // Each encoder's chunks, equally many: where one needs fewer than another, chunks of the empty prompt follow.
-  std::array<Tokens, kEncoders> chunks_of(const std::string& text) const {
-    const auto segments = tokenized(text);
-    size_t count = 0;
-    for (const auto& own : segments) count = std::max(count, own.size());
-    std::array<Tokens, kEncoders> result;
-    for (size_t segment = 0; segment < count; segment++) {
-      std::array<Tokens, kEncoders> parts;
-      size_t longest = 0;
-      for (size_t encoder = 0; encoder < kEncoders; encoder++) {
-        if (segment < segments[encoder].size()) parts[encoder] = padded(encoder, segments[encoder][segment]);
-        longest = std::max(longest, parts[encoder].ids.size());
-      }
-      for (size_t encoder = 0; encoder < kEncoders; encoder++) {
-        if (!loaded(encoder)) continue;
-        while (parts[encoder].ids.size() < longest) append(parts[encoder], padded(encoder, tokenize_for(encoder, {Piece{}})));
-        append(result[encoder], parts[encoder]);
-      }
+    CLIPTextModelRunner& runner = *(encoder == 0 ? encoders_->clip_l : encoders_->clip_g);
+    if (pooled == nullptr) {
+      return require(runner.compute(n_threads, ids, 0, nullptr, 0, false, clip_skip, false, true, true), kNames[encoder]);
     }
-    return result;
+    const auto eos = std::find(tokens.ids.begin(), tokens.ids.end(), encoders_->clip_l_tokenizer.EOS_TOKEN_ID);
+    ClipOutput output = compute_clip(runner, n_threads, ids, static_cast<size_t>(eos - tokens.ids.begin()), clip_skip);
+    *pooled = std::move(output.pooled);
+    return require(std::move(output.hidden), kNames[encoder]);
   }
 
-  static size_t count_chunks(const std::array<Tokens, kEncoders>& tokens) {
-    size_t longest = 0;
-    for (const Tokens& own : tokens) longest = std::max(longest, own.ids.size());
-    return longest / kChunk;
-  }
-
-  // Hidden states [1, 77, width] of one CLIP's chunk; `pooled` is filled for the first chunk only, as SD3 wants it.
-  static sd::Tensor<float> clip(const std::shared_ptr<CLIPTextModelRunner>& runner, CLIPTokenizer& tokenizer, const Tokens& tokens,
-                                size_t chunk, int64_t width, int n_threads, int clip_skip, const char* name, sd::Tensor<float>& pooled) {
-    if (!runner) {
-      if (chunk == 0) pooled = sd::Tensor<float>::zeros({width});
-      return sd::Tensor<float>::zeros({width, static_cast<int64_t>(kChunk), 1});
+  const sd::Tensor<float>& empty(size_t encoder, size_t length, int n_threads, int clip_skip) {
+    Empty& known = empties_[encoder];
+    if (known.states.empty() || known.length != length || known.clip_skip != clip_skip) {
+      const Tokens tokens = encoder == kT5 ? empty_text(encoders_->t5_tokenizer, length)
+                            : encoder == 0 ? empty_text(encoders_->clip_l_tokenizer)
+                                           : empty_text(encoders_->clip_g_tokenizer);
+      known = {length, clip_skip, run(encoder, tokens, n_threads, clip_skip, nullptr)};
     }
-    const sd::Tensor<int32_t> ids = ids_of(tokens, chunk);
-    sd::Tensor<float> hidden;
-    if (chunk == 0) {
-      const auto end = tokens.ids.begin() + kChunk;
-      const auto eos = std::find(tokens.ids.begin(), end, tokenizer.EOS_TOKEN_ID);
-      const size_t position = std::min<size_t>(static_cast<size_t>(eos - tokens.ids.begin()), kChunk - 1);
-      ClipOutput output = compute_clip(*runner, n_threads, ids, position, clip_skip);
-      hidden = std::move(output.hidden);
-      pooled = std::move(output.pooled);
-    } else {
-      hidden = runner->compute(n_threads, ids, 0, nullptr, 0, false, clip_skip, false, true, true);
+    return known.states;
+  }
+
+  // Of all chunks in a row; zeros of `chunks` for an encoder that is not loaded. A CLIP's `pooled` comes from the first one.
+  sd::Tensor<float> states_of(size_t encoder, const std::vector<Tokens>& read, size_t chunks, int n_threads, int clip_skip, int64_t width,
+                              sd::Tensor<float>& pooled) {
+    if (!loaded(encoder)) {
+      pooled = sd::Tensor<float>::zeros({width});
+      return sd::Tensor<float>::zeros({width, static_cast<int64_t>(chunks * kChunk), 1});
     }
-    return apply_token_weights(require(std::move(hidden), name), weights_of(tokens, chunk));
+    const bool has_weights = weighted(read);
+    sd::Tensor<float> all;
+    for (const Tokens& tokens : read) {
+      const bool first = all.empty() && encoder != kT5;
+      sd::Tensor<float> states = run(encoder, tokens, n_threads, clip_skip, first ? &pooled : nullptr);
+      if (has_weights) weigh(states, tokens, empty(encoder, tokens.ids.size(), n_threads, clip_skip));
+      all = all.empty() ? std::move(states) : sd::ops::concat(all, states, 1);
+    }
+    return all;
   }
 
-  sd::Tensor<float> t5(const Tokens& tokens, size_t chunk, int n_threads) const {
-    if (!encoders_->t5) return sd::Tensor<float>::zeros({kContext, static_cast<int64_t>(kChunk), 1});
-    auto hidden = require(encoders_->t5->compute(n_threads, ids_of(tokens, chunk), sd::Tensor<float>(), false, true, true), "t5xxl");
-    return apply_token_weights(std::move(hidden), weights_of(tokens, chunk));
-  }
-
+  // The CLIPs' states side by side, filled up to T5's width, then T5's.
   SDCondition encode(int n_threads, const std::string& text, int clip_skip) {
-    const std::array<Tokens, kEncoders> tokens = chunks_of(text);
-    const size_t chunks = count_chunks(tokens);
-    check_chunks(chunks);
-
-    sd::Tensor<float> states;
-    sd::Tensor<float> pooled;
-    for (size_t chunk = 0; chunk < chunks; chunk++) {
-      sd::Tensor<float> pooled_l, pooled_g;
-      auto l = clip(encoders_->clip_l, encoders_->clip_l_tokenizer, tokens[0], chunk, kClipL, n_threads, clip_skip, "clip_l", pooled_l);
-      auto g = clip(encoders_->clip_g, encoders_->clip_g_tokenizer, tokens[1], chunk, kClipG, n_threads, clip_skip, "clip_g", pooled_g);
-      auto lg = sd::ops::concat(l, g, 0);
-      auto padding = lg.shape();
-      padding[0] = kContext - padding[0];
-      lg = sd::ops::concat(lg, sd::Tensor<float>::zeros(padding), 0);
-      auto both = sd::ops::concat(lg, t5(tokens[2], chunk, n_threads), 1);
-      if (chunk == 0) pooled = sd::ops::concat(pooled_l, pooled_g, 0);
-      states = states.empty() ? std::move(both) : sd::ops::concat(states, both, 1);
+    const Read read = read_by_encoders(text);
+    check_length(read);
+    const size_t t5_tokens = positions_of(read[kT5]);
+    if (t5_tokens > kTrainedT5) {
+      LOG_WARN("T5 reads %zu tokens; Stable Diffusion 3.5 was trained with at most %zu", t5_tokens, kTrainedT5);
     }
-    return {std::move(states), std::move(pooled), {}};
+    const size_t chunks = std::max<size_t>({1, read[0].size(), read[1].size()});
+    sd::Tensor<float> pooled_l, pooled_g, none;
+    const auto l = states_of(0, read[0], chunks, n_threads, clip_skip, kClipL, pooled_l);
+    const auto g = states_of(1, read[1], chunks, n_threads, clip_skip, kClipG, pooled_g);
+    const auto t5 = states_of(kT5, read[kT5], 1, n_threads, clip_skip, kContext, none);
+    if (capacity_ == 0) empties_ = {};
+
+    auto clips = sd::ops::concat(l, g, 0);
+    auto padding = clips.shape();
+    padding[0] = kContext - padding[0];
+    clips = sd::ops::concat(clips, sd::Tensor<float>::zeros(padding), 0);
+    return {sd::ops::concat(clips, t5, 1), sd::ops::concat(pooled_l, pooled_g, 0), {}};
   }
 
   std::shared_ptr<SD3CLIPEmbedder> encoders_;
   const size_t capacity_;
   std::list<std::pair<Key, SDCondition>> cache_;  // latest first
+  std::array<Empty, kEncoders> empties_;
   std::string scope_;
   std::map<std::string, ggml_tensor*> tensors_;  // from before the first prompt: the engine's CLIP then adds null ones for what it lacks
 };

@@ -9,6 +9,7 @@
 #include "engine/lora/merge.h"
 #include "engine/lora/products.h"
 #include "engine/lora/selection.h"
+#include "engine/numbers.h"
 #include "engine/parts.h"
 #include "engine/repack.h"
 #include "errors.h"
@@ -204,7 +205,20 @@ const TextConditioner& conditioner_of(const sd_ctx_t* context) {
 
 }  // namespace
 
+void begin_picture(sd_ctx_t* context) { begin_numbers(*context->sd->rng); }
+
 TokenCounts count_tokens(const sd_ctx_t* context, const std::string& prompt) { return conditioner_of(context).count(prompt); }
+
+std::vector<EncoderTokens> tokens_of(const sd_ctx_t* context, const std::string& prompt) { return conditioner_of(context).tokens(prompt); }
+
+Encoded encode(sd_ctx_t* context, const std::string& prompt) {
+  StableDiffusionGGML& sd = *context->sd;
+  const ConditionerRunnerDoneOnExit done{sd.cond_stage_model.get()};
+  ConditionerParams params;
+  params.text = prompt;
+  const SDCondition condition = sd.cond_stage_model->get_learned_condition(sd.n_threads, params);
+  return {condition.c_crossattn.values(), condition.c_vector.values()};
+}
 
 void check_prompt(const sd_ctx_t* context, const std::string& prompt) { conditioner_of(context).check(prompt); }
 
@@ -215,6 +229,7 @@ sd_ctx_t* load(const sd_ctx_params_t& params, const LoadOptions& options, ModelI
   repack(*sd.model_manager);
   preload(sd, modules, options.on_group);
   info = describe(sd, modules, params);
+  continue_numbers(sd.rng, sd.sampler_rng);
   sd.generation_extensions.push_back(std::make_shared<LoraExtension>(sd));
   sd.cond_stage_model = make_conditioner(std::static_pointer_cast<SD3CLIPEmbedder>(sd.cond_stage_model), options.prompt_cache);
   return context.release();

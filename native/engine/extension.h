@@ -35,26 +35,49 @@ struct LoadOptions {
 };
 
 struct TokenCount {
-  std::string encoder;  // as in ModelInfo::parts
-  size_t tokens = 0;    // without begin, end and padding
-  size_t chunks = 0;    // that this encoder alone needs
+  std::string encoder;   // as in ModelInfo::parts
+  size_t tokens = 0;     // without begin, end and padding
+  size_t chunks = 0;     // that it reads one by one
+  size_t positions = 0;  // with begin, end and padding: what it takes of the diffusion model's attention
 };
 
 struct TokenCounts {
   std::vector<TokenCount> encoders;  // those that are loaded
-  size_t chunks = 0;                 // that the prompt takes: every encoder gets as many
+  size_t chunks = 0;                 // of 77 positions: what the encoder with the most takes
+};
+
+// What an encoder reads, all chunks in a row, with begin, end and padding.
+struct EncoderTokens {
+  std::string encoder;
+  std::vector<int> ids;
+  std::vector<float> weights;
 };
 
 // What the tokens of a prompt (see join_prompts in prompt.h) are for the loaded encoders. Any thread that knows the context
 // to be alive, also while a picture is drawn. Throws Failure for a prompt that cannot be read.
 TokenCounts count_tokens(const sd_ctx_t* context, const std::string& prompt);
 
-// Throws a Failure when the prompt cannot be read or takes too many chunks. From any thread, as count_tokens().
+// The tokens themselves; as count_tokens().
+std::vector<EncoderTokens> tokens_of(const sd_ctx_t* context, const std::string& prompt);
+
+// What the diffusion model reads of a prompt.
+struct Encoded {
+  std::vector<float> context;  // [positions, 4096]: the CLIPs', then T5's
+  std::vector<float> pooled;   // 768 of CLIP-L, 1280 of CLIP-G
+};
+
+// Engine thread, within a job. Throws a Failure as check_prompt does.
+Encoded encode(sd_ctx_t* context, const std::string& prompt);
+
+// Throws a Failure when the prompt cannot be read or is too long. From any thread, as count_tokens().
 void check_prompt(const sd_ctx_t* context, const std::string& prompt);
 
 // Like new_sd_ctx, but when it returns the weights are in memory, the prompts are conditioned by our own conditioner,
 // and whatever is wrong with the files has been thrown as a Failure.
 sd_ctx_t* load(const sd_ctx_params_t& params, const LoadOptions& options, ModelInfo& info);
+
+// Before each generate_image.
+void begin_picture(sd_ctx_t* context);
 
 // The LoRAs that a context has now.
 struct LoraState {

@@ -24,7 +24,7 @@ namespace {
 using Tensors = std::map<std::string, ggml_tensor*>;
 using BuildGraph = std::function<ggml_cgraph*()>;
 
-constexpr int64_t kChunk = 77;  // tokens of a chunk for each encoder; the CLIPs' and T5's follow one another
+constexpr int64_t kChunk = 77;  // tokens of a CLIP's chunk
 constexpr int kClipSkip = 2;    // another takes the same
 constexpr int64_t kLatentChannels = 16;
 constexpr int kPixels = 8;                 // of a latent's side
@@ -76,7 +76,7 @@ class HeaderFootprint final : public Footprint {
     measure_encoders();
   }
 
-  std::map<std::string, Computation> measure(const sd_img_gen_params_t& params, preview_t preview, int chunks,
+  std::map<std::string, Computation> measure(const sd_img_gen_params_t& params, preview_t preview, const TextLength& text,
                                              bool begins_with_picture) override {
     const sd_hires_params_t& hires = params.hires;
     const bool again = hires.enabled && hires.target_width > 0;
@@ -90,9 +90,11 @@ class HeaderFootprint final : public Footprint {
     }
     const sd_tiling_params_t& tiling = params.vae_tiling_params;
     std::map<std::string, Computation> result;
-    result["diffusion"] = diffusion(params.width, params.height, chunks);
+    const int64_t context = kChunk * text.chunks + text.t5_tokens;
+    if (t5_) result["t5xxl"] = encode_t5(text.t5_tokens);
+    result["diffusion"] = diffusion(params.width, params.height, context);
     result["decode"] = autoencode(*autoencoder_, width, height, tiling, true);
-    if (again) result["diffusion"] = largest(result["diffusion"], diffusion(width, height, chunks));
+    if (again) result["diffusion"] = largest(result["diffusion"], diffusion(width, height, context));
     if (begins_with_picture) result["encode"] = autoencode(*autoencoder_, params.width, params.height, tiling, false);
     if (as_picture) result["encode"] = largest(result["encode"], autoencode(*autoencoder_, width, height, tiling, false));
     if (preview == PREVIEW_TAE || preview == PREVIEW_VAE) {
@@ -218,14 +220,18 @@ class HeaderFootprint final : public Footprint {
       if (runner == nullptr) continue;
       parts[name].text = measure_graph(*runner, threads_, [&, runner = runner] { return build_clip_graph(*runner, ids, 0, kClipSkip); });
     }
-    if (t5_) parts["t5xxl"].text = measure_graph(*t5_, threads_, [&] { return t5_->build_graph(ids); });
+    if (t5_) parts["t5xxl"].text = encode_t5(kChunk);
   }
 
-  Computation diffusion(int width, int height, int chunks) {
+  Computation encode_t5(int64_t tokens) {
+    return measure_graph(*t5_, threads_, [&] { return t5_->build_graph(sd::Tensor<int32_t>({tokens})); });
+  }
+
+  Computation diffusion(int width, int height, int64_t positions) {
     const MMDiTConfig& config = diffusion_->config;
     const sd::Tensor<float> latents({width / kPixels, height / kPixels, config.in_channels, 1});
     const sd::Tensor<float> steps({1});
-    const sd::Tensor<float> context({config.context_size, 2 * kChunk * chunks, 1});
+    const sd::Tensor<float> context({config.context_size, positions, 1});
     const sd::Tensor<float> pooled({config.adm_in_channels, 1});
     return measure_graph(*diffusion_, threads_, [&] { return diffusion_->build_graph(latents, steps, context, pooled); });
   }

@@ -22,7 +22,13 @@ struct PartFootprint {
   uint64_t staging = 0;        // most that reading them holds beside them
   std::string device;          // that computes it, by ggml's name
   std::string weights_device;  // that keeps its weights, or "disk"
-  Computation text;            // of an encoder: one chunk of tokens
+  Computation text;            // of an encoder: 77 tokens
+};
+
+// Of the longer prompt.
+struct TextLength {
+  int chunks = 1;      // of the CLIPs, 77 positions each
+  int t5_tokens = 77;  // with the end token and padding; as many zeros when there is no T5
 };
 
 struct DeviceMemory {
@@ -41,9 +47,9 @@ class Footprint {
   int64_t depth = 0;                  // joint blocks
   int64_t dual_attention_blocks = 0;  // as in ModelInfo
 
-  // The computations of a picture: "diffusion", "decode", and as far as they occur "encode" (of a picture to begin with, which is not
-  // among the params, if `begins_with_picture`) and "preview". From any thread, but one at a time.
-  virtual std::map<std::string, Computation> measure(const sd_img_gen_params_t& params, preview_t preview, int chunks,
+  // The computations of a picture: "diffusion", "decode", and as far as they occur "t5xxl" (of its text), "encode" (of a picture to begin
+  // with, which is not among the params, if `begins_with_picture`) and "preview". From any thread, but one at a time.
+  virtual std::map<std::string, Computation> measure(const sd_img_gen_params_t& params, preview_t preview, const TextLength& text,
                                                      bool begins_with_picture) = 0;
 
   // The devices that the parts are on, by ggml's names. From any thread.

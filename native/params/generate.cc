@@ -115,6 +115,7 @@ const Table<GenerateParams>& generate_table() {
       field<GenerateParams>("hires.height", MEMBER(hires.target_height)),
       field<GenerateParams>("hires.steps", MEMBER(hires.steps)),
       field<GenerateParams>("hires.strength", MEMBER(hires.denoising_strength)),
+      list<GenerateParams>("hires.sigmas", MEMBER(hires.custom_sigmas), MEMBER(hires.custom_sigmas_count)),
       choice<GenerateParams>("hires.upscaler", MEMBER(hires.upscaler), hires_upscalers()),
       field<GenerateParams>("hires.model", MEMBER(hires.model_path)),
       field<GenerateParams>("hires.tileSize", MEMBER(hires.upscale_tile_size)),

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { type GenerateOptions, type Image, listDevices, loadModel, type Model, type ModelOptions } from "../../lib/index.js";
+import { type Backend, type GenerateOptions, type Image, listDevices, loadModel, type Model, type ModelOptions } from "../../lib/index.js";
 
 /**
  * The model's parts on another device than the CPU: SDCPP_TEST_BACKEND names it ("cuda:0", "vulkan:0"). scripts/gpu-check.sh runs this on a
  * graphics card. `npm run test:vulkan` is for Mesa's software driver, with the VAE alone (SDCPP_TEST_MODULES): on that of Debian 12 the text
  * encoders end with a corrupted heap (docs/install.md), and the rest takes long.
  */
-const backend = process.env.SDCPP_TEST_BACKEND;
+const backend = process.env.SDCPP_TEST_BACKEND as Backend | undefined;
 const all = ["diffusion", "textEncoders", "vae"];
 const modules = process.env.SDCPP_TEST_MODULES?.split(",") ?? all;
 const none = !backend && "SDCPP_TEST_BACKEND names no device";

@@ -44,7 +44,8 @@ describe("images", () => {
       { data: [1, 2, 3] },
       { data: "abc" },
       { data: new Float32Array(side * side * 3) },
-      { data: new ArrayBuffer(side * side * 3) },
+      { data: new ArrayBuffer(side * side * 2) },
+      { data: new DataView(new ArrayBuffer(side * side * 3)) },
       { data: null },
     ];
     for (const change of wrong) assert.equal(await draw(raw(change)), refused, JSON.stringify(Object.keys(change)));

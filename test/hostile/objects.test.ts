@@ -34,7 +34,7 @@ describe("objects", () => {
           return typeof value === "object" && value !== null ? counting(value, `${here}.`) : value;
         },
       });
-    const limits = { defaults: { width: 64, height: 64, steps: 1, cfgScale: 1, sampler: "euler", scheduler: "discrete", flowShift: 3 }, maxSide: 128, depth: 24 }; // biome-ignore format: short
+    const limits = { defaults: { width: 64, height: 64, steps: 1, cfgScale: 1, sampler: "euler", scheduler: "discrete", flowShift: 3 } as const, maxSide: 128, depth: 24 }; // biome-ignore format: short
     checkGenerateOptions(counting(target, ""), limits);
     checkModelOptions(counting({ model: "m", placement: { vae: "cpu" }, threads: 1 }, "load."));
     assert.deepEqual(

@@ -120,7 +120,7 @@ test("wrong options and files are named, and leave no file", async () => {
     [{ output: path.join(folder, "x.safetensors") }, "ERR_INVALID_OPTION", /output: .*\.gguf/],
     [{ input: copy, output: link1 }, "ERR_INVALID_OPTION", /output: .*input/],
     [{ input: copy, output: copy }, "ERR_INVALID_OPTION", /output: .*input/],
-    [{ type: "q8_1" }, "ERR_INVALID_OPTION", /type: .*"q8_0".*"iq4_xs"/],
+    [{ type: "q8_1" as never }, "ERR_INVALID_OPTION", /type: .*"q8_0".*"iq4_xs"/],
     [{ type: undefined }, "ERR_INVALID_OPTION", /type/],
     [{ rules: "norm" }, "ERR_INVALID_OPTION", /rules: .*regex=type/],
     [{ rules: "norm=q9" }, "ERR_INVALID_OPTION", /rules: .*"q8_0"/],
@@ -142,7 +142,7 @@ test("a cancelled conversion rejects with the signal's reason and leaves the old
     aborted ||= performance.now();
     controller.abort("enough");
   };
-  const options = { input: await clipG(), output, type: "q4_1", threads: 1, signal: controller.signal, onProgress };
+  const options = { input: await clipG(), output, type: "q4_1" as const, threads: 1, signal: controller.signal, onProgress };
   await assert.rejects(convert(options), (reason) => reason === "enough");
   const waited = performance.now() - aborted;
   assert.ok(aborted > started && waited < 5000, `${waited} ms after the abort`);

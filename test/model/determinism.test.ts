@@ -43,7 +43,7 @@ test("every option changes the picture", async () => {
   };
   for (const [name, value] of Object.entries(changes)) assert.notEqual(await drawHash(model, { [name]: value }), reference, name);
   assert.notEqual(await drawHash(model, { steps: 4, scheduler: "karras" }), await drawHash(model, { steps: 4 }), "scheduler");
-  const ancestral = { sampler: "euler_a", steps: 3 };
+  const ancestral = { sampler: "euler_a", steps: 3 } as const;
   assert.notEqual(await drawHash(model, { ...ancestral, eta: 0 }), await drawHash(model, { ...ancestral, eta: 1 }), "eta");
   const guided = await drawHash(model, { cfgScale: 2 });
   assert.notEqual(await drawHash(model, { cfgScale: 2, negativePrompt: "gray" }), guided, "negativePrompt");
@@ -71,7 +71,7 @@ test("thread count, a reload and the prompt cache do not change the bytes; mmap 
 });
 
 test("flash attention, weight type and random generator reach the engine", async () => {
-  for (const options of [{ flashAttention: false }, { weightType: "bf16" }, { rng: "cpu" }]) {
+  for (const options of [{ flashAttention: false }, { weightType: "bf16" }, { rng: "cpu" }] as const) {
     await using other = await loadSmall(options);
     assert.notEqual(await drawHash(other), reference, JSON.stringify(options));
   }

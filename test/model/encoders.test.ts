@@ -6,7 +6,7 @@ import { contrast } from "../helpers/pixels.js";
 import { drawHash, quick } from "../helpers/runs.js";
 
 const words = "a lighthouse on a cliff above a stormy sea with huge waves and dark clouds while the last light of the evening sun falls ";
-// T5 needs two chunks for these 60 words, the CLIPs one: where the engine's own conditioner reads past the end.
+// T5 has more than 77 tokens for these 60 words, the CLIPs one chunk: where the engine's own conditioner reads past the end.
 const long = `${words}on the wet rocks and a small boat fights its way home to the harbor where people wait with lanterns and ropes and warm blankets near old wooden houses in silence tonight`;
 
 async function load(encoders: ModelOptions) {
@@ -56,7 +56,7 @@ test("prompt weights, several chunks and any characters", async () => {
   assert.equal(await drawHash(model, { prompt: "a (red) circle" }), plain);
 });
 
-test("each CLIP is computed once for a chunk", async () => {
+test("each CLIP is computed once for a chunk, and once for the empty text that weights are counted from", async () => {
   let computed = 0;
   const onLog: ModelOptions["onLog"] = ({ text }) => {
     if (text.includes("clip compute buffer size")) computed++;
@@ -65,6 +65,8 @@ test("each CLIP is computed once for a chunk", async () => {
   for (const [prompt, expected] of [
     ["a red circle", 2],
     ["red BREAK blue", 4],
+    ["a (red:1.5) circle", 4],
+    ["a (blue:0.5) BREAK (circle:1.2)", 4],
   ] as const) {
     computed = 0;
     await drawHash(model, { prompt, steps: 1 });

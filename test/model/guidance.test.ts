@@ -59,7 +59,7 @@ async function guided(options: Partial<GenerateOptions>): Promise<{ steps: numbe
   const steps: number[] = [];
   const run = model.generate({ ...quick, ...options });
   for await (const event of run) {
-    const found = event.type === "log" && /^Skipping layers at step (\d+)/.exec(event.text);
+    const found = event.type === "log" && /^Skipping layers at step (-?\d+)/.exec(event.text);
     if (found) steps.push(Number(found[1]));
   }
   const [picture] = (await run).images;
@@ -73,11 +73,11 @@ test("skip-layer guidance acts between start and end, and changes the picture", 
   const plain = await guided(base);
   assert.deepEqual(plain.steps, []);
   const all = await guided({ ...base, skipLayerGuidance: { layers, scale: 2.5, start: 0, end: 1 } });
-  assert.deepEqual(all.steps, [1, 2, 3, 4, 5, 6]);
+  assert.deepEqual(all.steps, [2, 3, 4, 5, 6], "never in the first");
   const early = await guided({ ...base, skipLayerGuidance: { layers, scale: 2.5, start: 0, end: 0.5 } });
-  assert.deepEqual(early.steps, [1, 2]);
+  assert.deepEqual(early.steps, [2, 3]);
   const late = await guided({ ...base, skipLayerGuidance: { layers, scale: 2.5, start: 0.5, end: 1 } });
-  assert.deepEqual(late.steps, [4, 5, 6]);
+  assert.deepEqual(late.steps, [5, 6]);
   const others = await guided({ ...base, skipLayerGuidance: { layers: [1], scale: 2.5, start: 0, end: 1 } });
   const stronger = await guided({ ...base, skipLayerGuidance: { layers, scale: 5, start: 0, end: 1 } });
   const hashes = [plain, all, early, late, others, stronger].map(({ hash }) => hash);
@@ -85,12 +85,20 @@ test("skip-layer guidance acts between start and end, and changes the picture", 
 });
 
 test("skip-layer guidance without strength or without a step in its window changes nothing", async () => {
-  const base = { steps: 6, cfgScale: 2 };
+  const base = { steps: 5, cfgScale: 2 };
   const plain = await guided(base);
   assert.deepEqual(await guided({ ...base, skipLayerGuidance: { scale: 0, start: 0, end: 1 } }), plain);
-  assert.deepEqual(await guided({ ...base, skipLayerGuidance: true }), plain, "the defaults' window holds no step of six");
-  const ten = await guided({ ...base, steps: 10, skipLayerGuidance: true });
-  assert.deepEqual(ten.steps, [1]);
+  assert.deepEqual(await guided({ ...base, skipLayerGuidance: true }), plain, "the defaults' window holds no step of five");
+  const many = await guided({ ...base, steps: 28, skipLayerGuidance: true });
+  assert.deepEqual(many.steps, [2, 3, 4, 5, 6]);
+});
+
+test("the window holds in each pass of a hires fix, and for both evaluations of a step", async () => {
+  const skipLayerGuidance = { layers: [7, 8, 9], start: 0, end: 0.6 };
+  const twice = await guided({ steps: 5, cfgScale: 1, skipLayerGuidance, hires: { scale: 1, steps: 10, strength: 0.5 } });
+  assert.deepEqual(twice.steps, [2, 3, 2, 3, 4, 5, 6, 7], "below 3 of 5 steps, and below 6.6 of 11");
+  const heun = await guided({ steps: 3, cfgScale: 1, sampler: "heun", skipLayerGuidance });
+  assert.deepEqual(heun.steps, [-2, 2]);
 });
 
 test("skip-layer guidance works without a negative pass", async () => {

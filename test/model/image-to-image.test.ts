@@ -25,17 +25,31 @@ after(() => model.dispose());
 
 test("a low strength keeps the picture, a high one follows the prompt, 1 is text to image", async () => {
   const low = await draw({ initImage: circle, strength: 0.1 });
-  const high = await draw({ initImage: circle, strength: 0.9 });
+  const high = await draw({ initImage: circle, strength: 0.85 }); // 7 of 8 steps
   const [kept, redrawn] = [meanDifference(low, circle), meanDifference(high, circle)];
   assert.ok(kept < 3, `${kept} from the picture at 0.1`);
-  assert.ok(redrawn > 40, `${redrawn} from the picture at 0.9`);
+  assert.ok(redrawn > 40, `${redrawn} from the picture at 0.85`);
   assert.deepEqual([nearestColor(low, center), nearestColor(low, edge)], ["red", "blue"]);
   assert.deepEqual([nearestColor(high, center), nearestColor(high, edge)], ["yellow", "purple"]);
-  assert.notEqual(pictureHash(high), pictureHash(square), "some of the picture is left at 0.9");
+  assert.notEqual(pictureHash(high), pictureHash(square), "some of the picture is left at 0.85");
+  assert.equal(pictureHash(await draw({ initImage: circle, strength: 0.9 })), pictureHash(square), "7.2 steps of 8, rounded up");
   assert.equal(pictureHash(await draw({ initImage: circle, strength: 1 })), pictureHash(square));
 });
 
 test("the engine draws the part of the steps that the strength says, and the file tells it", async () => {
+  for (const [strength, steps, drawn] of [
+    [0.45, 7, 4],
+    [0.3, 10, 3],
+    [0.7, 10, 7],
+    [0.01, 7, 1],
+    [0, 7, 1],
+    [0.8, 4, 4],
+  ] as const) {
+    // biome-ignore format: a table
+    const { events } = await collect(model.generate({ prompt, steps, strength, initImage: circle }));
+    const last = events.findLast((event) => event.type === "progress" && event.phase === "sample");
+    assert.equal(last?.type === "progress" && last.steps, drawn, `${strength} of ${steps}`);
+  }
   const run = model.generate({ prompt, seed: 5, steps: 4, initImage: circle });
   const { events } = await collect(run);
   const steps = events.filter((event) => event.type === "progress" && event.phase === "sample");

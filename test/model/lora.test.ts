@@ -5,10 +5,11 @@ import path from "node:path";
 import { after, before, test } from "node:test";
 import { type GenerateOptions, type Image, InvalidOptionError, type Model, ModelFileError, readParameters } from "../../lib/index.js";
 import { checkpoint, fileOf, largeShaped } from "../helpers/checkpoints.js";
-import { clipLora, diffusersLora, kohya, kohyaLora, pair } from "../helpers/loras.js";
+import type { TensorSpec } from "../helpers/gguf.js";
+import { clipLora, diffusersLora, kohya, kohyaLora, pair, peft } from "../helpers/loras.js";
 import { meanDifference, pictureHash } from "../helpers/pixels.js";
 import { rawGguf } from "../helpers/raw.js";
-import { collect, loadSmall, quick } from "../helpers/runs.js";
+import { collect, drawHash, loadSmall, quick } from "../helpers/runs.js";
 
 let folder: string;
 let merged: Model;
@@ -86,6 +87,47 @@ test("tags in the prompt are LoRAs of the folder, and are written into the file"
   const small = await loadSmall();
   await assert.rejects(small.generate({ ...quick, prompt: "<lora:style>" }), { code: "ERR_INVALID_OPTION", message: /loraDir/ });
   await small.dispose();
+});
+
+/** A change of a layer with 24 inputs and 48 outputs, the halves of whose outputs may stand in the other order. */
+function changeOf(layer: string, kind: string, swapped: boolean): Promise<string> {
+  const matrix = (name: string, inputs: number, outputs: number, swaps = false): TensorSpec => {
+    const value = (index: number) =>
+      Math.sin(((index + (swaps && swapped ? (inputs * outputs) / 2 : 0)) % (inputs * outputs)) * 7 + name.length) * 0.3;
+    return { name: `${layer}.${name}`, shape: outputs > 1 ? [inputs, outputs] : [inputs], type: "f32", value };
+  };
+  const kinds: Record<string, TensorSpec[]> = {
+    lora: [matrix("lora_A.weight", 24, 4), matrix("lora_B.weight", 4, 48, true)],
+    loha: [matrix("hada_w1_a", 4, 48, true), matrix("hada_w1_b", 24, 4), matrix("hada_w2_a", 4, 48, true), matrix("hada_w2_b", 24, 4)],
+    lokr: [matrix("lokr_w1", 4, 4, true), matrix("lokr_w2", 6, 12)],
+    "lokr of one block": [matrix("lokr_w1", 4, 1), matrix("lokr_w2", 6, 48, true)],
+    difference: [matrix("diff", 24, 48, true), matrix("diff_b", 48, 1, true)],
+  };
+  return checkpoint(`lora-halves-${layer}-${kind}-${swapped}`.replaceAll(" ", "-"), () => kinds[kind] ?? []);
+}
+
+test("what diffusers' names change in the layers whose halves it has in the other order is swapped, as a matrix of any kind", async () => {
+  const layers = [
+    ["transformer.norm_out.linear", "diffusion_model.final_layer.adaLN_modulation.1"],
+    ["transformer.transformer_blocks.23.norm1_context.linear", "diffusion_model.joint_blocks.23.context_block.adaLN_modulation.1"],
+  ] as const;
+  for (const [theirs, original] of layers) {
+    for (const kind of ["lora", "loha", "lokr", "lokr of one block", "difference"]) {
+      const of = async (layer: string, swapped: boolean) =>
+        pictureHash(await draw(merged, { loras: [{ path: await changeOf(layer, kind, swapped) }] }));
+      const expected = await of(original, true);
+      assert.equal(await of(theirs, false), expected, `${kind} of ${theirs}`);
+      assert.notEqual(await of(original, false), expected);
+    }
+    const loras = [{ path: await changeOf(theirs, "lora", false) }];
+    assert.ok(meanDifference(await draw(added, { loras }), await draw(merged, { loras })) < 0.3, "both modes draw the same");
+  }
+  const other = async (layer: string) => {
+    const exact = pair(layer, 24, 144, peft).map((tensor) => ({ ...tensor, value: (index: number) => Math.sin(index * 7) * 0.3 }));
+    return drawHash(merged, { loras: [{ path: await checkpoint(`lora-six-${layer}`, () => exact) }] });
+  };
+  const plainly = await other("diffusion_model.joint_blocks.3.context_block.adaLN_modulation.1");
+  assert.equal(await other("transformer.transformer_blocks.3.norm1_context.linear"), plainly, "in the same order in both");
 });
 
 test("a quantized model takes LoRAs in both modes, mapped or not", async () => {

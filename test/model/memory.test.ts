@@ -4,7 +4,7 @@ import { copyFile, mkdtemp, rm, stat, truncate } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
-import { loadModel, type Model, type ModelOptions } from "../../lib/index.js";
+import { loadModel, type Model, type ModelOptions, type WeightType } from "../../lib/index.js";
 import { checkpoint, clipG, largeShaped, mediumShaped, taesd3 } from "../helpers/checkpoints.js";
 import { readHeader } from "../helpers/header.js";
 import { mmdit } from "../helpers/layouts.js";
@@ -92,7 +92,7 @@ test("weightType: Q8_0 takes 53 % of F16", async () => {
   });
   const blocks = Array.from((await readHeader(file)).tensors).filter(([name, { type }]) => name.includes("joint_blocks") && type === 1);
   const halves = blocks.reduce((sum, [, { shape }]) => sum + 2 * shape.reduce((product, n) => product * n, 1), 0);
-  const bytes = async (weightType?: string) => {
+  const bytes = async (weightType?: WeightType) => {
     await using model = await loadSmall({ diffusionModel: file, weightType });
     return model.memory().parts.diffusion ?? 0;
   };

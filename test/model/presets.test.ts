@@ -8,14 +8,15 @@ import { promisify } from "node:util";
 import { replaceCatalog } from "../../lib/catalog/catalog.js";
 import type { Catalog, CatalogFile } from "../../lib/catalog/entries.js";
 import { storedPath } from "../../lib/catalog/store.js";
-import { loadModel, MissingComponentError, type ModelOptions } from "../../lib/index.js";
+import { loadModel, MissingComponentError, type ModelOptions, type PresetName } from "../../lib/index.js";
 import { pullModel } from "../../lib/models.js";
 import { fast } from "../helpers/catalog.js";
 import { clipL, largeShaped, taesd3 } from "../helpers/checkpoints.js";
 import { sha256, TestHub } from "../helpers/hub.js";
 
 const run = promisify(execFile);
-const id = "sd3.5-large-turbo:f16";
+const id = "sd3.5-large-turbo:f16" as PresetName; // names of this test's own catalog
+const alias = "turbo" as PresetName;
 const { SDCPP_HOME, HF_ENDPOINT } = process.env;
 let hub: TestHub;
 let home: string;
@@ -57,10 +58,10 @@ const quick = { prompt: "a red circle", width: 64, height: 64, seed: 7 };
 test("a preset that was not pulled says how to get it, and asks no server", async () => {
   const expected = (error: unknown) =>
     error instanceof MissingComponentError &&
-    error.message.includes("`npx sdcpp pull sd3.5-large-turbo:f16`") &&
+    error.message.includes("`npx node-sd-cpp pull sd3.5-large-turbo:f16`") &&
     ["diffusionModel.gguf (", "clipL.gguf (", "taesd.gguf ("].every((part) => error.message.includes(part));
   await assert.rejects(load({ preset: id }), expected);
-  await assert.rejects(load({ preset: "turbo" }), expected);
+  await assert.rejects(load({ preset: alias }), expected);
   assert.equal(hub.requests.length, 0);
 });
 
@@ -85,7 +86,7 @@ test("files beside a preset take the place of its own, which need not be there",
 
 test("pulled files load by the preset's name, with the family's defaults, which explicit options override", async () => {
   await pullModel(id, {}, fast, "");
-  await using model = await load({ preset: "turbo" });
+  await using model = await load({ preset: alias });
   const { name, family, defaults } = model.info;
   assert.deepEqual([name, family, defaults.steps, defaults.cfgScale], [id, "sd3.5-large-turbo", 4, 1]);
   const { parameters } = await model.generate(quick);
@@ -112,7 +113,7 @@ test("sdcpp generate --model draws with pulled files, and reproduce finds them b
   assert.match((await sdcpp("reproduce", picture, "--threads", "1")).stdout, /^identical/);
   await rm(path.join(home, "models"), { recursive: true });
   await assert.rejects(sdcpp("generate", "x", "--model", "turbo"), ({ stderr }) =>
-    /npx sdcpp pull sd3\.5-large-turbo:f16.*ERR_MISSING/.test(stderr),
+    /npx node-sd-cpp pull sd3\.5-large-turbo:f16.*ERR_MISSING/.test(stderr),
   );
   await assert.rejects(
     sdcpp("generate", "x", "--model", "sd3.5-large-turbo:q9"),

@@ -4,7 +4,8 @@ import path from "node:path";
 import { describe, test } from "node:test";
 import { packageRoot } from "../../lib/engine/binding.js";
 import { InvalidOptionError } from "../../lib/index.js";
-import { loadSmall, quick } from "../helpers/runs.js";
+import { t5Small } from "../helpers/checkpoints.js";
+import { collect, loadSmall, quick } from "../helpers/runs.js";
 
 interface End {
   positive: string;
@@ -67,6 +68,34 @@ describe("16 KiB of anything is a picture or an error, soon", () => {
       else assert.ok(chunks > 16 || chunks === 0, `${chunks} chunks`); // 0: a weight out of range
     });
   }
+});
+
+test("400 words are a picture, and the log says when T5 reads more than it was trained on", async () => {
+  await using model = await loadSmall({ t5xxl: await t5Small() });
+  const notices = async (prompt: string) => {
+    const { events, error } = await collect(model.generate({ ...quick, steps: 1, prompt }));
+    assert.equal(error, undefined);
+    return events.flatMap((event) => (event.type === "log" && event.level === "warn" ? event.text.trim() : []));
+  };
+  const words = (count: number) => Array.from({ length: count }, (_, i) => ["red", "fox", "snow", "light"][i % 4]).join(" ");
+  const { t5xxl } = await model.countTokens(words(400));
+  assert.ok(t5xxl && t5xxl.tokens >= 400);
+  assert.deepEqual(await notices(words(400)), [`T5 reads ${t5xxl.positions} tokens; Stable Diffusion 3.5 was trained with at most 256`]);
+  assert.deepEqual(await notices(words(200)), []);
+});
+
+test("T5 reads 1232 tokens with the end, and no more", async () => {
+  await using model = await loadSmall({ t5xxl: await t5Small() });
+  const check = (count: number) => model.generate({ ...quick, prompt: "red", t5Prompt: "red ".repeat(count), steps: 1 });
+  const run = check(1231);
+  for await (const event of run) if (event.type === "phase" && event.phase === "sample") break;
+  run.cancel();
+  await assert.rejects(run, { name: "AbortError" });
+  await assert.rejects(check(1232), {
+    code: "ERR_INVALID_OPTION",
+    path: "t5Prompt",
+    message: /1233 tokens of T5 with the end, expected at most 1232/,
+  });
 });
 
 test("16 chunks are encoded, 17 are refused with the number of chunks", async () => {

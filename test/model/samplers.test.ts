@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { type GenerateOptions, type Image, loadModel, type Model } from "../../lib/index.js";
 import { refusedSamplers, refusedSchedulers, samplers, schedulers } from "../../lib/options/samplers.js";
+import { normalSigmas } from "../../lib/options/schedule.js";
 import { center, edge, meanDifference, nearestColor } from "../helpers/pixels.js";
 import { drawHash, loadSmall } from "../helpers/runs.js";
 
@@ -31,7 +32,7 @@ async function draw(options: Partial<GenerateOptions>): Promise<Image> {
 function checkPicture(picture: Image): void {
   assert.deepEqual([nearestColor(picture, center), nearestColor(picture, edge)], ["red", "blue"]);
   const difference = meanDifference(picture, reference);
-  assert.ok(difference < 20, `${difference} away from the picture of euler and discrete`);
+  assert.ok(difference < 20, `${difference} away from the picture of euler and normal`);
 }
 
 for (const sampler of samplers) {
@@ -45,7 +46,7 @@ for (const scheduler of schedulers) {
 }
 
 /** Names that draw the same picture as another one of the list. */
-async function twins(names: string[], optionsOf: (name: string) => Partial<GenerateOptions>): Promise<string[]> {
+async function twins<Name extends string>(names: readonly Name[], optionsOf: (name: Name) => Partial<GenerateOptions>): Promise<string[]> {
   const byHash = new Map<string, string[]>();
   for (const name of names) {
     const hash = await drawHash(small, { steps: 3, ...optionsOf(name) });
@@ -63,8 +64,11 @@ test("samplers and schedulers differ from each other", async () => {
 
 test("unsuitable samplers and schedulers are refused with the list of those that suit", async () => {
   const refused = [
-    ...Object.keys(refusedSamplers).map((sampler) => ({ options: { sampler }, list: samplers })),
-    ...Object.keys(refusedSchedulers).map((scheduler) => ({ options: { scheduler }, list: schedulers })),
+    ...Object.keys(refusedSamplers).map((sampler) => ({ options: { sampler: sampler as never }, list: samplers as readonly string[] })),
+    ...Object.keys(refusedSchedulers).map((scheduler) => ({
+      options: { scheduler: scheduler as never },
+      list: schedulers as readonly string[],
+    })),
   ];
   for (const { options, list } of refused) {
     await assert.rejects(demo.generate({ prompt: "a", ...options }), (error: Error & { code?: string }) => {
@@ -80,9 +84,14 @@ test("the schedule's own sigmas give its bytes", async () => {
     const part = float(float(t + 1) / float(1000));
     return float(float(3 * part) / float(1 + float(2 * part)));
   });
-  assert.equal(await drawHash(small, { sigmas: [...sigmas, 0], steps: 4 }), await drawHash(small, { steps: 4 }));
+  const discrete = { scheduler: "discrete", steps: 4 } as const;
+  assert.equal(await drawHash(small, { sigmas: [...sigmas, 0], steps: 4 }), await drawHash(small, discrete));
   sigmas[2] = (sigmas[2] ?? 0) * 0.9;
-  assert.notEqual(await drawHash(small, { sigmas: [...sigmas, 0], steps: 4 }), await drawHash(small, { steps: 4 }));
+  assert.notEqual(await drawHash(small, { sigmas: [...sigmas, 0], steps: 4 }), await drawHash(small, discrete));
+  for (const flowShift of [3, 1.5]) {
+    const normal = await drawHash(small, { steps: 4, flowShift });
+    assert.equal(await drawHash(small, { sigmas: normalSigmas(4, flowShift), steps: 4 }), normal, "the default");
+  }
 });
 
 test("eta acts on those samplers of which the documentation says so", async () => {

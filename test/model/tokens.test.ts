@@ -16,34 +16,37 @@ const words = (count: number) => Array(count).fill("red").join(" ");
 test("the counts are those of the published tokenizers", async () => {
   // [49406, 320, 1125, 539, 320, 2368, 49407] and [3, 9, 1202, 13, 3, 9, 1712, 1] in transformers.
   assert.deepEqual(await model.countTokens("a photo of a cat"), {
-    clipL: { tokens: 5, chunks: 1 },
-    t5xxl: { tokens: 7, chunks: 1 },
+    clipL: { tokens: 5, chunks: 1, positions: 77 },
+    t5xxl: { tokens: 7, chunks: 1, positions: 77 },
     chunks: 1,
   });
+  assert.deepEqual((await model.countTokens("")).t5xxl, { tokens: 0, chunks: 1, positions: 77 });
   // The example of T5's documentation: 10 ids and the end.
   assert.equal((await model.countTokens("translate English to German: The house is wonderful.")).t5xxl?.tokens, 10);
   assert.equal((await model.countTokens("")).clipL?.tokens, 0);
   assert.equal((await model.countTokens("it's 2024")).clipL?.tokens, 6, "a contraction and single digits");
 });
 
-test("CLIP has room for 75 tokens a chunk, T5 for 76; the longest encoder decides", async () => {
+test("CLIP has room for 75 tokens a chunk, T5 reads all in one; the longest encoder decides", async () => {
   const chunks = async (count: number) => {
-    const counts = await model.countTokens(words(count));
-    assert.equal(counts.clipL?.tokens, count);
-    return [counts.clipL?.chunks, counts.t5xxl?.chunks, counts.chunks];
+    const { clipL, t5xxl, chunks } = await model.countTokens(words(count));
+    assert.deepEqual([clipL?.tokens, t5xxl?.tokens, t5xxl?.chunks], [count, count, 1]);
+    assert.equal(clipL?.positions, 77 * (clipL?.chunks ?? 0));
+    return [clipL?.chunks, t5xxl?.positions, chunks];
   };
-  assert.deepEqual(await chunks(75), [1, 1, 1]);
-  assert.deepEqual(await chunks(76), [2, 1, 2]);
-  assert.deepEqual(await chunks(77), [2, 2, 2]);
-  assert.deepEqual(await chunks(1200), [16, 16, 16]);
-  assert.deepEqual(await chunks(1201), [17, 16, 17]);
+  assert.deepEqual(await chunks(75), [1, 77, 1]);
+  assert.deepEqual(await chunks(76), [2, 77, 2]);
+  assert.deepEqual(await chunks(77), [2, 78, 2]);
+  assert.deepEqual(await chunks(1200), [16, 1201, 16]);
+  assert.deepEqual(await chunks(1201), [17, 1202, 17]);
 });
 
 test("weights and escapes are no tokens, BREAK begins a chunk", async () => {
   assert.equal((await model.countTokens("((red:1.3)) [red]")).clipL?.tokens, 2);
   assert.deepEqual(await model.countTokens("\\(red\\)"), await model.countTokens("\\(red)"));
   const broken = await model.countTokens("red BREAK red");
-  assert.deepEqual(broken.clipL, { tokens: 2, chunks: 2 });
+  assert.deepEqual(broken.clipL, { tokens: 2, chunks: 2, positions: 154 });
+  assert.deepEqual(broken.t5xxl, { tokens: 2, chunks: 1, positions: 77 });
   assert.equal(broken.chunks, 2);
   for (const prompt of ["JAILBREAK", "BREAKS", "break"]) assert.equal((await model.countTokens(prompt)).chunks, 1, prompt);
 });

@@ -15,8 +15,9 @@ import {
   weightTypes,
 } from "../../lib/options/index.js";
 import { refusedSamplers, refusedSchedulers } from "../../lib/options/samplers.js";
+import { guidanceWindow, normalSigmas } from "../../lib/options/schedule.js";
 
-const defaults = { width: 128, height: 128, steps: 8, cfgScale: 1, sampler: "euler", scheduler: "discrete", flowShift: 3 };
+const defaults = { width: 128, height: 128, steps: 8, cfgScale: 1, sampler: "euler", scheduler: "normal", flowShift: 3 } as const;
 const values = (fields: NativeField[]) => Object.fromEntries(fields.map((field) => [field.name, field.value]));
 const choices = (table: "model" | "generate", name: string) =>
   native()
@@ -52,7 +53,7 @@ test("every generate option reaches the engine's struct", () => {
     cache: { mode: "easycache", threshold: 0.5, start: 0.25, end: 0.75 },
     initImage: pixels(256, 512, 3),
     mask: pixels(256, 512, 1),
-    strength: 0.5, // 1.5 of 3 steps, rounded to 2, which is the engine's 0.5
+    strength: 0.5, // 1.5 of 3 steps, rounded up to 2, which is the engine's 0.5
     keepUnmasked: false,
     maskFeather: 0,
     fit: "fill",
@@ -61,7 +62,15 @@ test("every generate option reaches the engine's struct", () => {
     hires: { width: 512, height: 1024, steps: 5, strength: 0.25, upscaler: "model", model: "u", tileSize: 96 },
     preview: { every: 2, mode: "taesd" },
   };
-  const others = ["hires.enabled", "vaeTiling.enabled", "vaeTiling.relativeSize", "cache.warmup", "cache.window", "cache.windowGrowth"]; // not together
+  const others = [
+    "hires.enabled",
+    "vaeTiling.enabled",
+    "vaeTiling.relativeSize",
+    "cache.warmup",
+    "cache.window",
+    "cache.windowGrowth",
+    "hires.sigmas",
+  ]; // not together
   const nestedNames = ["skipLayerGuidance", "vaeTiling", "cache", "hires", "preview"] as const;
   const names = Object.keys(given).filter((name) => !nestedNames.includes(name as "cache"));
   for (const name of nestedNames) names.push(...Object.keys(given[name]).map((part) => `${name}.${part}`));
@@ -83,10 +92,33 @@ test("every generate option reaches the engine's struct", () => {
   const { skipLayerGuidance: _guidance, vaeTiling: _tiling, cache: _cache, hires: _hires, preview: _preview, ...plain } = given;
   const { fit: _fit, force: _force, ...flat } = plain;
   const nested = nestedNames.flatMap((name) => Object.entries(given[name]).map(([part, value]) => [`${name}.${part}`, value]));
-  const unset = { "hires.enabled": true, "vaeTiling.relativeSize": 0, "cache.warmup": 4, "cache.window": 2, "cache.windowGrowth": 0.5 };
+  const unset = {
+    "hires.enabled": true,
+    "vaeTiling.relativeSize": 0,
+    "cache.warmup": 4,
+    "cache.window": 2,
+    "cache.windowGrowth": 0.5,
+    "hires.sigmas": [],
+  };
+  const window = guidanceWindow(given.skipLayerGuidance, [2, 6]); // steps of both passes
+  const inside = { "skipLayerGuidance.start": Math.fround(window.start), "skipLayerGuidance.end": Math.fround(window.end) };
   const latent = { "vaeTiling.enabled": true, "vaeTiling.tileSize": 16 };
   const loras = [{ path: "l.gguf", weight: 0.5, plan: "plan" }];
-  assert.deepEqual(received, { ...flat, loras, ...Object.fromEntries(nested), ...unset, ...latent });
+  assert.deepEqual(received, { ...flat, loras, ...Object.fromEntries(nested), ...unset, ...latent, ...inside });
+});
+
+test("the schedule that is ours reaches the engine as noise levels, and a hires fix's as its end", () => {
+  const check = (options: object) => {
+    const { parameters } = checkGenerateOptions({ prompt: "a", ...options }, { defaults, maxSide: 1024, depth: 24 });
+    const { sigmas, steps, ...others } = values(native().describe("generate", nativeParams(parameters)));
+    return { sigmas, steps, hires: others["hires.sigmas"] };
+  };
+  const levels = [1, 0.75, 0].map(Math.fround);
+  const hires = { width: 256, height: 256, steps: 2, strength: 0.5 };
+  assert.deepEqual(check({ steps: 3 }), { sigmas: normalSigmas(3, 3), steps: 3, hires: [] });
+  assert.deepEqual(check({ steps: 3, hires }), { sigmas: normalSigmas(3, 3), steps: 3, hires: normalSigmas(4, 3).slice(1) });
+  assert.deepEqual(check({ sigmas: levels, hires }), { sigmas: levels, steps: 2, hires: normalSigmas(4, 3).slice(1) });
+  assert.deepEqual(check({ steps: 3, scheduler: "discrete", hires }), { sigmas: [], steps: 3, hires: [] });
 });
 
 test("the other members of tiling and caches reach the engine's struct", () => {
@@ -141,7 +173,7 @@ test("every upscaler option reaches the engine", () => {
 
 test("TypeScript offers or refuses each of the engine's samplers and schedulers, and offers weight types that it knows", () => {
   assert.deepEqual([...samplers, ...Object.keys(refusedSamplers)].sort(), choices("generate", "sampler").sort());
-  assert.deepEqual([...schedulers, ...Object.keys(refusedSchedulers)].sort(), choices("generate", "scheduler").sort());
+  assert.deepEqual(["normal", ...choices("generate", "scheduler")].sort(), [...schedulers, ...Object.keys(refusedSchedulers)].sort());
   assert.deepEqual(hiresUpscalers, choices("generate", "hires.upscaler"));
   assert.deepEqual(previewModes, choices("generate", "preview.mode"));
   const known = choices("model", "weightType").map((name) => name.toLowerCase());

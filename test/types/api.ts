@@ -104,6 +104,28 @@ export async function usage(): Promise<void> {
   model.generate({ prompt: "a", seed: "7" });
   // @ts-expect-error: unknown module
   loadModel({ preset: "demo", placement: { unet: "cpu" } });
+  // @ts-expect-error: misspelled sampler
+  model.generate({ prompt: "a", sampler: "eulr" });
+  // @ts-expect-error: misspelled scheduler
+  model.generate({ prompt: "a", scheduler: "karas" });
+  // @ts-expect-error: misspelled cache
+  model.generate({ prompt: "a", cache: "easy-cache" });
+  // @ts-expect-error: misspelled upscaler
+  model.generate({ prompt: "a", hires: { upscaler: "lanczoz" } });
+  // @ts-expect-error: misspelled preset
+  loadModel({ preset: "sd3.5-medum" });
+  // @ts-expect-error: misspelled backend
+  loadModel({ preset: "demo", backend: "cuda0" });
+  // @ts-expect-error: misspelled type of weights
+  loadModel({ preset: "demo", weightType: "q8" });
+  // @ts-expect-error: misspelled generator
+  loadModel({ preset: "demo", rng: "gpu" });
+  await loadModel({ preset: "sd3.5-large:q8_0", backend: "vulkan:1", placement: { vae: "cuda:0" }, weightType: "q4_k", rng: "cpu" });
+  model.generate({ prompt: "a", ...model.info.defaults, sampler: "dpm++2m", scheduler: "normal" });
+  const [image] = images;
+  if (image)
+    void [new Response(image.data), new Blob([await image.encode("png")]), new Response(await image.encode("webp")), image.toJSON().width];
+
   // @ts-expect-error: unknown family
   loadModel({ preset: "demo", family: "sdxl" });
   // @ts-expect-error: unknown format

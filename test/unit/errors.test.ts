@@ -100,6 +100,16 @@ describe("fromNative", () => {
     }
   });
 
+  it("says what to unpack where the addon lies in an archive", () => {
+    const inside = nativeError(
+      "ERR_DLOPEN_FAILED",
+      "/app/resources/app.asar/node_modules/node-sd-cpp/prebuilds/a.node: cannot open shared object file",
+    );
+    assert.match((fromNative(inside, "") as Error).message, /asarUnpack: /);
+    const outside = nativeError("ERR_DLOPEN_FAILED", "/app/resources/app.asar.unpacked/node_modules/node-sd-cpp/a.node: cannot open");
+    assert.match((fromNative(outside, "") as Error).message, /build-from-source/);
+  });
+
   it("leaves everything else alone", () => {
     const disposed = new errors.DisposedError("gone");
     const others = [disposed, new InvalidOptionError("a", "b"), new Error("bug"), "text", undefined, nativeError("ENOENT", "no file")];

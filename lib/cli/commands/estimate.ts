@@ -26,7 +26,7 @@ export const estimate: CommandModule<object, Arguments> = {
       .positional("files", {
         type: "string",
         array: true,
-        describe: "Files and folders of the model, or one by name as `sdcpp models` lists them",
+        describe: "Files and folders of the model, or one by name as `npx node-sd-cpp models` lists them",
       })
       .options(yargsOptions(modelFlags, "Model:"))
       .options(yargsOptions(pictureFlags, "Picture:"))

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import type { CommandModule } from "yargs";
 import { InvalidOptionError } from "../../errors.js";
 import { loadModel, type Model } from "../../model.js";
@@ -5,6 +6,7 @@ import { families } from "../../models.js";
 import { checkGenerateOptions, generateOptions, modelOptions } from "../../options/index.js";
 import { formatOf } from "../../picture/image.js";
 import { openImage } from "../../picture/inputs.js";
+import { toJson } from "../../picture/json.js";
 import type { GenerateOptions, GenerationEvent, LogEvent, ModelOptions, PreviewEvent } from "../../types/index.js";
 import { flagsOf, readFlags, yargsOptions } from "../flags.js";
 import { interruptible } from "../interrupt.js";
@@ -14,11 +16,18 @@ import { createProgress, type Progress } from "../progress.js";
 
 const { preset: _preset, ...modelTable } = modelOptions;
 const modelFlags = flagsOf(modelTable);
-const { prompt: _prompt, ...runTable } = generateOptions;
+const { prompt: _prompt, force: _force, ...runTable } = generateOptions; // --force is the model's, and goes for both
 const runFlags = flagsOf(runTable);
 
+/** What help shows without --all. */
+const everyday = new Set(
+  "model files backend lora-dir negative-prompt width height steps cfg-scale sampler scheduler seed batch-count init-image strength mask loras hires".split(
+    " ",
+  ),
+);
+
 interface Arguments extends Record<string, unknown> {
-  prompt?: string;
+  prompt?: string[];
   output?: string;
   "preview-file"?: string;
   json: boolean;
@@ -26,44 +35,50 @@ interface Arguments extends Record<string, unknown> {
   verbose: boolean;
 }
 
-interface Target extends Output {
+interface Outputs {
+  /** None for stdout. */
+  target?: Output;
   previewFile?: string;
 }
 
 export const generate: CommandModule<object, Arguments> = {
-  command: "generate [prompt]",
+  command: "generate [prompt..]",
   describe: "Draw pictures from a text",
   builder: (yargs) =>
     yargs
-      .positional("prompt", { type: "string", describe: generateOptions.prompt?.description })
-      .options(yargsOptions(modelFlags, "Model:"))
+      .parserConfiguration({ "parse-positional-numbers": false })
+      .positional("prompt", { type: "string", array: true, describe: `${generateOptions.prompt?.description}; - reads it from stdin` })
+      .options(yargsOptions(modelFlags, "Model:", everyday))
       .option("model", { describe: modelDescription, defaultDescription: "demo" })
-      .options(yargsOptions(runFlags, "Picture:"))
+      .options(yargsOptions(runFlags, "Picture:", everyday))
+      .showHidden("all", "Show all options")
       .options({
         output: {
           alias: "o",
           type: "string",
           requiresArg: true,
-          describe: "File (.png, .jpg, .webp, .avif) or folder",
+          describe: "File (.png, .jpg, .webp, .avif) or folder; - writes the PNG to stdout",
           defaultDescription: "<prompt>-<seed>.png",
         },
         "preview-file": {
           type: "string",
           requiresArg: true,
+          hidden: true,
           describe: "File (.png, .jpg, .webp, .avif) that always shows the latest preview",
         },
+        clobber: { type: "boolean", default: true, describe: "Replace an older file; --no-clobber refuses before anything is drawn" },
         json: { type: "boolean", default: false, describe: "Print one JSON event per line on stdout" },
         quiet: { alias: "q", type: "boolean", default: false, describe: "No progress" },
         verbose: { alias: "v", type: "boolean", default: false, describe: "Show the engine's log" },
       })
-      .group(["output", "preview-file", "json", "quiet", "verbose"], "Output:")
+      .group(["output", "clobber", "preview-file", "json", "quiet", "verbose"], "Output:")
       .example('$0 generate "a lighthouse in a storm"', "with the demo model")
       .example(
         '$0 generate "a lighthouse" --diffusion-model sd3.5_medium.gguf --clip-l clip_l.gguf --vae vae.gguf',
         "with your files",
       ) as never,
   handler: async (argv) => {
-    const run = { ...readFlags(runFlags, argv), prompt: argv.prompt } as GenerateOptions;
+    const run = { ...readFlags(runFlags, argv), prompt: readPrompt(argv.prompt), force: argv.force } as GenerateOptions;
     const previewFile = checkPreviewFile(argv["preview-file"], run);
     // Mistakes show before the model loads; its own limits are checked by generate().
     const { defaults } = families.demo;
@@ -71,10 +86,27 @@ export const generate: CommandModule<object, Arguments> = {
     const { parameters, images } = checkGenerateOptions(run, { defaults, maxSide: 16_384, depth: 256, loraDir });
     if (images) await openImage(images.initImage, "initImage");
     if (images?.mask && images.mask !== "alpha") await openImage(images.mask, "mask");
-    const output = createOutput(argv.output, parameters.prompt);
-    await interruptible((signal) => draw(argv, run, { ...output, previewFile }, signal));
+    const { batchCount: count, prompt } = parameters;
+    const toStdout = argv.output === "-";
+    if (toStdout && (argv.json || count > 1)) {
+      throw new InvalidOptionError(
+        "output",
+        `expected a file or folder ${argv.json ? "beside --json" : "for several pictures"}, received -`,
+      );
+    }
+    const target = toStdout ? undefined : createOutput(argv.output, prompt, { count, keep: argv.clobber === false });
+    await interruptible((signal) => draw(argv, run, { target, previewFile }, signal));
   },
 };
+
+/** The words of the command line, or what stands in stdin. Undefined without any, for the check to name. */
+function readPrompt(words: readonly string[] = []): string | undefined {
+  if (words.length > 0) return words.join(" ");
+  // yargs drops a dash among the words.
+  if (process.argv.some((word, at) => word === "-" && !/^(-o|--output)$/.test(process.argv[at - 1] ?? "")))
+    return readFileSync(0, "utf8").trim();
+  throw new InvalidOptionError("prompt", 'expected a text: npx node-sd-cpp generate "a lighthouse in a storm"');
+}
 
 /** Each of `--preview…` and `--preview-file` needs the other; the file alone takes the defaults. */
 function checkPreviewFile(file: string | undefined, run: GenerateOptions): string | undefined {
@@ -86,7 +118,7 @@ function checkPreviewFile(file: string | undefined, run: GenerateOptions): strin
   return run.preview ? file : undefined;
 }
 
-async function draw(argv: Arguments, run: GenerateOptions, output: Target, signal: AbortSignal): Promise<void> {
+async function draw(argv: Arguments, run: GenerateOptions, output: Outputs, signal: AbortSignal): Promise<void> {
   const printer = argv.json ? new JsonPrinter(argv.verbose) : new TextPrinter(createProgress(argv), argv.verbose);
   const onLog = (event: LogEvent) => printer.log(event);
   try {
@@ -108,12 +140,17 @@ function chooseModel(argv: Arguments): ModelOptions {
 }
 
 /** Saves each picture as soon as it is drawn, so that an interrupted batch keeps those that are finished. */
-async function save(model: Model, options: GenerateOptions, output: Target, printer: Printer): Promise<void> {
+async function save(model: Model, options: GenerateOptions, output: Outputs, printer: Printer): Promise<void> {
   const run = model.generate(options);
   const files: string[] = [];
   for await (const event of run) {
     if (event.type === "image") {
-      const file = output.file(event.index, options.batchCount ?? 1, event.seed);
+      if (!output.target) {
+        printer.end();
+        process.stdout.write(await event.image.encode("png"));
+        continue;
+      }
+      const file = output.target.file(event.index, event.seed);
       await event.image.toFile(file);
       files.push(file);
       printer.image(event, file);
@@ -171,8 +208,7 @@ class JsonPrinter implements Printer {
   constructor(private readonly verbose: boolean) {}
 
   event(event: object): void {
-    const text = JSON.stringify(event, (_key, value) => (typeof value === "bigint" ? String(value) : value));
-    process.stdout.write(`${text}\n`);
+    process.stdout.write(`${toJson(event)}\n`);
   }
 
   log(event: LogEvent): void {

@@ -31,14 +31,9 @@ export const inspect: CommandModule<object, Arguments> = {
   handler: async ({ files, json, quiet, ...argv }) => {
     const report = quiet || !process.stderr.isTTY ? undefined : showProgress;
     const found = await interruptible((signal) => inspectModel(files, { ...readFlags(flags, argv), signal, onProgress: report }));
-    process.stdout.write(json ? `${JSON.stringify(found, plain, 2)}\n` : text(found));
+    process.stdout.write(json ? `${JSON.stringify(found, undefined, 2)}\n` : text(found));
   },
 };
-
-/** Metadata holds 64-bit numbers, which JSON does not know. */
-function plain(_key: string, value: unknown): unknown {
-  return typeof value === "bigint" ? String(value) : value;
-}
 
 function showProgress({ file, bytes, total }: InspectProgress): void {
   process.stderr.write(`\r${Math.floor((100 * bytes) / total)}% of ${file}${bytes === total ? "\n" : ""}`);

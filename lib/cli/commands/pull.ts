@@ -19,7 +19,7 @@ export const pull: CommandModule<object, Arguments> = {
   describe: "Download a model with text encoders and VAE, or go on with it",
   builder: (yargs) =>
     yargs
-      .positional("id", { type: "string", describe: "The model, as `sdcpp models` lists them" })
+      .positional("id", { type: "string", describe: "The model, as `npx node-sd-cpp models` lists them" })
       .options(yargsOptions(flags, "Options:"))
       .options({
         json: { type: "boolean", default: false, describe: "Print one JSON event per line on stdout" },
@@ -45,7 +45,7 @@ async function run({ id, json, quiet, ...argv }: Arguments, signal: AbortSignal)
     if (json) printJson({ type: "result", ...pulled });
     else {
       process.stdout.write(`${Object.values(pulled.files).join("\n")}\n`);
-      if (!quiet) process.stderr.write(`${pulled.id} is ready: sdcpp generate "a lighthouse" --model ${pulled.id}\n`);
+      if (!quiet) process.stderr.write(`${pulled.id} is ready: npx node-sd-cpp generate "a lighthouse" --model ${pulled.id}\n`);
     }
   } finally {
     downloads.stop();

@@ -3,9 +3,8 @@ import { InvalidOptionError } from "../../errors.js";
 import { loadModel } from "../../model.js";
 import { modelOptions } from "../../options/index.js";
 import { formatOf } from "../../picture/image.js";
-import type { ImageParameters } from "../../picture/parameters.js";
 import { type FieldChange, readPicture, reproduce as redraw } from "../../reproduce.js";
-import type { ModelOptions } from "../../types/index.js";
+import type { ImageParameters, ModelOptions } from "../../types/index.js";
 import { flagsOf, readFlags, yargsOptions } from "../flags.js";
 import { interruptible } from "../interrupt.js";
 import { modelDescription, presetOrFile } from "../model.js";
@@ -77,7 +76,7 @@ function chooseModel(given: Record<string, unknown>, drawn: ImageParameters): Mo
   if (chosen.preset !== undefined) return { ...then, ...others, ...chosen };
   if (given.model === undefined && given.diffusionModel === undefined && given.files === undefined) {
     const name = drawn.model === undefined ? "a model that its text does not name" : `"${drawn.model}"`;
-    throw new InvalidOptionError("model", `the picture was made with ${name}; give its files by the flags of sdcpp generate`);
+    throw new InvalidOptionError("model", `the picture was made with ${name}; give its files by the flags of npx node-sd-cpp generate`);
   }
   return { ...then, ...others, ...chosen };
 }
@@ -88,12 +87,14 @@ function print(comparison: {
   differingPixels: number;
   largestDifference: number;
   changes: FieldChange[];
+  notices: string[];
 }): void {
-  const { identical, pixels, differingPixels, largestDifference, changes } = comparison;
+  const { identical, pixels, differingPixels, largestDifference, changes, notices } = comparison;
   process.stdout.write(
     identical
       ? `identical: all ${pixels} pixels\n`
       : `different: ${differingPixels} of ${pixels} pixels, by at most ${largestDifference} of 255\n`,
   );
+  for (const notice of notices) process.stderr.write(`cannot be equal: ${notice}\n`);
   for (const { field, before = "(none)", now = "(none)" } of changes) process.stderr.write(`${field}: was ${before}, is ${now}\n`);
 }

@@ -10,8 +10,13 @@ const marker = "SDCPP_ENGINE_PROCESS";
  * @throws NativeError where it cannot be tried yet
  */
 export function startProcess(watcher: Watcher, cwd: string): EngineProcess {
-  // Where a "child" is the same application once more (as a single executable is), each would start the next.
-  if (process.env[marker]) return notStarted(watcher, new Error("this runtime starts the application again instead of a script"));
+  // Where a "child" is the same application once more, each would start the next.
+  if (process.env[marker] || isSingleExecutable()) {
+    return notStarted(
+      watcher,
+      new Error("this runtime starts the application again instead of a script, as a single executable does; load without isolate"),
+    );
+  }
   const extension = path.extname(__filename); // .ts in a checkout's tests
   const program: Program = {
     file: path.join(__dirname, "..", "..", "run", `worker${extension}`),
@@ -21,6 +26,15 @@ export function startProcess(watcher: Watcher, cwd: string): EngineProcess {
   };
   const host = electron();
   return host ? forkUtility(host, program, watcher) : forkNode(program, watcher);
+}
+
+/** Node's own single executables tell; what other tools make is found by the marker. */
+function isSingleExecutable(): boolean {
+  try {
+    return (require("node:sea") as { isSea(): boolean }).isSea();
+  } catch {
+    return false; // older than Node 20.12
+  }
 }
 
 /** Ours, without what would start a debugger on the port that ours listens to. */

@@ -5,9 +5,15 @@ import { families } from "../../../lib/catalog/families.js";
 import { licenses } from "../../../lib/catalog/license.js";
 import { pauseAfter, retryAfter } from "../../../lib/catalog/retry.js";
 import { fileOptions } from "../../../lib/options/index.js";
+import { catalogIds } from "../../../lib/types/names.js";
 import { fast } from "../../helpers/catalog.js";
 
 describe("the catalog", () => {
+  it("has the names that editors complete", () => {
+    const typed = Object.entries(catalogIds).flatMap(([alias, types]) => [alias, ...types.map((type) => `${alias}:${type}`)]);
+    assert.deepEqual(typed.sort(), catalogNames().sort());
+  });
+
   it("has files that can be fetched, checked and loaded together", () => {
     for (const model of catalogModels()) {
       const files = modelFiles(model);

@@ -235,7 +235,7 @@ describe("options", () => {
       given({ diffusionModel: "dit", clipL: "l" }),
       MissingComponentError,
       /vae or taesd/,
-      /sd35_vae.safetensors \(168.0 MB\) of mcmonkey\/swarm-vaes as vae, or .*madebyollin\/taesd3 as taesd. `sdcpp pull/,
+      /sd35_vae.safetensors \(168.0 MB\) of mcmonkey\/swarm-vaes as vae, or .*madebyollin\/taesd3 as taesd. `npx node-sd-cpp pull/,
     );
     await refused(given({ diffusionModel: "dit", clipL: "l", taesd: "taesd" }, undefined, true), MissingComponentError, /No VAE/);
     await refused(given({ clipL: "l", vae: "vae" }), MissingComponentError, /^No diffusion model/);

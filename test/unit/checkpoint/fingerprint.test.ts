@@ -50,7 +50,16 @@ test("by option, into the text and back", async () => {
   await writeFile(file, "x");
   const prints = await fingerprints({ diffusionModel: file, vae: undefined, clipL: file });
   assert.deepEqual(Object.keys(prints), ["diffusionModel", "clipL"]);
-  const base = { prompt: "p", negativePrompt: "", width: 64, height: 64, steps: 1, cfgScale: 1, sampler: "euler", scheduler: "discrete" };
+  const base = {
+    prompt: "p",
+    negativePrompt: "",
+    width: 64,
+    height: 64,
+    steps: 1,
+    cfgScale: 1,
+    sampler: "euler",
+    scheduler: "discrete",
+  } as const;
   const model = {
     name: "m",
     fingerprints: prints,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { after, before, describe, it } from "node:test";
@@ -19,8 +19,11 @@ function sdcpp(...args: string[]) {
 
 describe("sdcpp", () => {
   it("--help shows every option with defaults and names", () => {
-    const { status, stdout, stderr } = sdcpp("generate", "--help");
+    const { status, stdout, stderr } = sdcpp("generate", "--help", "--all");
     assert.deepEqual([status, stderr], [0, ""]);
+    const short = sdcpp("generate", "--help").stdout;
+    assert.ok(short.split("\n").length < 50 && short.includes("--steps") && short.includes("--all") && !short.includes("--sigmas"));
+    assert.equal(stdout.match(/--force/g)?.length, 1);
     const text = stdout.replace(/\s+/g, " ");
     for (const { name } of [...flagsOf(modelOptions), ...flagsOf(generateOptions)]) {
       if (name !== "prompt" && name !== "preset") assert.ok(text.includes(`--${name} `), name);
@@ -31,9 +34,17 @@ describe("sdcpp", () => {
   });
 
   const usage: [string[], RegExp][] = [
-    [[], /Name a command/],
     [["generat"], /Did you mean generate/],
-    [["generate"], /^prompt: expected/],
+    [["generate"], /^prompt: expected a text: npx node-sd-cpp generate "a lighthouse/],
+    [
+      ["generate", "x", "--model", "sd3.5-medum"],
+      /^--model: sd3\.5-medum is neither a file nor a model's name; did you mean sd3\.5-medium\?/,
+    ],
+    [["generate", "x", "-o", "-", "-b", "2"], /^--output: expected a file or folder for several pictures, received -/],
+    [["generate", "x", "-o", "-", "--json"], /^--output: expected a file or folder beside --json, received -/],
+    [["generate", "x", "-o", "/proc/x.png"], /^--output: \/proc cannot be written/],
+    [["generate", "x", "-W", "100"], /^--width: expected a multiple of 16/],
+    [["generate", "x", "-s", "-1"], /^--seed: expected/],
     [["generate", "x", "--cfgscale", "3"], /Unknown argument: cfgscale; did you mean --cfg-scale\?/],
     [["generate", "x", "--steps", "abc"], /^--steps: expected an integer from 1 to 1000, received "abc"/],
     [["generate", "x", "--steps"], /Not enough arguments following: steps/],
@@ -41,7 +52,7 @@ describe("sdcpp", () => {
     [["generate", "x", "--skip-layer-guidance-layers", "7,-2"], /^--skip-layer-guidance-layers: .*received -2/],
     [["generate", "x", "--output", "x.bmp"], /^--output: expected .*\.png/],
     [["generate", "x", "--backend", "cuda0"], /--backend: expected .*"cuda:0"/],
-    [["generate", "x", "y"], /Unknown argument: y/],
+    [["generate", "x", "y", "--steps", "0"], /^--steps: expected/],
     [["devices", "--foo"], /Unknown argument: foo/],
   ];
   for (const [args, message] of usage) {
@@ -51,6 +62,14 @@ describe("sdcpp", () => {
       assert.deepEqual([status, stdout], [2, ""]);
     });
   }
+
+  it("shows its help without a command, its version for -v, and a script that completes", () => {
+    const help = sdcpp();
+    assert.deepEqual([help.status, help.stderr], [0, ""]);
+    assert.match(help.stdout, /^sdcpp <command>[\s\S]*generate \[prompt\.\.\]/);
+    assert.match(sdcpp("-v").stdout, /^\d+\.\d+\.\d+\n$/);
+    assert.match(sdcpp("completion").stdout, /sdcpp/);
+  });
 
   it("exits 1 for a file that is not there", () => {
     const { status, stdout, stderr } = sdcpp("generate", "x", "--model", "does-not-exist.gguf");
@@ -114,21 +133,36 @@ describe("output", () => {
   it("names files by prompt and seed, and never takes a name twice", () => {
     const output = createOutput(folder, "A lighthouse, in a storm!");
     const file = path.join(folder, "a-lighthouse-in-a-storm-7.png");
-    assert.equal(output.file(0, 1, 7n), file);
+    assert.equal(output.file(0, 7n), file);
     writeFileSync(file, "");
-    assert.equal(output.file(0, 1, 7n), path.join(folder, "a-lighthouse-in-a-storm-7-2.png"));
-    assert.equal(output.file(1, 2, 8n), path.join(folder, "a-lighthouse-in-a-storm-8.png"));
+    assert.equal(output.file(0, 7n), path.join(folder, "a-lighthouse-in-a-storm-7-2.png"));
+    assert.equal(output.file(1, 8n), path.join(folder, "a-lighthouse-in-a-storm-8.png"));
   });
 
   it("numbers the pictures of a batch", () => {
-    const output = createOutput(path.join(folder, "a.b.webp"), "x");
-    assert.equal(output.file(0, 1, 7n), path.join(folder, "a.b.webp"));
-    assert.equal(output.file(1, 3, 7n), path.join(folder, "a.b-2.webp"));
+    const target = path.join(folder, "a.b.webp");
+    assert.equal(createOutput(target, "x").file(0, 7n), target);
+    assert.equal(createOutput(target, "x", { count: 3 }).file(1, 7n), path.join(folder, "a.b-2.webp"));
   });
 
   it("refuses a missing folder and an unknown ending", () => {
     assert.throws(() => createOutput(path.join(folder, "none", "a.png"), "x"), InvalidOptionError);
     assert.throws(() => createOutput("a.gif", "x"), InvalidOptionError);
+  });
+
+  it("refuses a folder that cannot be written, and leaves nothing in one that can", () => {
+    assert.throws(() => createOutput("/proc/a.png", "x"), /output: \/proc cannot be written: E/);
+    const before = readdirSync(folder);
+    createOutput(path.join(folder, "new.png"), "x");
+    assert.deepEqual(readdirSync(folder), before);
+  });
+
+  it("keeps files that are to be kept, also those of a batch", () => {
+    writeFileSync(path.join(folder, "old-2.png"), "");
+    const target = path.join(folder, "old.png");
+    assert.equal(createOutput(target, "x", { keep: true }).file(0, 7n), target);
+    assert.throws(() => createOutput(target, "x", { keep: true, count: 2 }), /old-2\.png exists, and --no-clobber keeps it/);
+    assert.equal(createOutput(target, "x", { count: 2 }).file(1, 7n), path.join(folder, "old-2.png"));
   });
 
   it("makes short, safe names of any prompt", () => {

@@ -53,7 +53,7 @@ describe("sdcpp pull", () => {
       [modelPath(), pulls.at("text_encoders/clip_l.safetensors", "one/encoders"), pulls.at("vae.safetensors", "two/vaes"), ""].join("\n"),
     );
     assert.match(stderr, /^model-Q4_0\.gguf: done, checksum right \(400\.0 kB\)$/m);
-    assert.match(stderr, /is ready: sdcpp generate .* --model sd3\.5-medium:q4_0/);
+    assert.match(stderr, /is ready: npx node-sd-cpp generate .* --model sd3\.5-medium:q4_0/);
     assert.ok(!stderr.includes("\x1b"), "no terminal codes");
     await pulls.assertComplete();
   });

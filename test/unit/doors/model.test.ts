@@ -204,7 +204,7 @@ describe("loadModel", () => {
     const invalid = (path: string) => (error: unknown) => error instanceof InvalidOptionError && error.path === path;
     await assert.rejects(loadModel(undefined as never), invalid("options"));
     await assert.rejects(loadModel({ thread: 1 } as never), invalid("thread"));
-    await assert.rejects(loadModel({ preset: "nope" }), invalid("preset"));
+    await assert.rejects(loadModel({ preset: "nope" as never }), invalid("preset"));
     await assert.rejects(loadModel({}), invalid(""));
     await assert.rejects(loadModel({ diffusionModel: "x" }), ModelFileError);
     await assert.rejects(loadModel({ preset: "demo", files: "x" }), invalid("files"));

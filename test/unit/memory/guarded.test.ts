@@ -5,11 +5,11 @@ import { InsufficientMemoryError } from "../../../lib/errors.js";
 import type { Footprint, Picture } from "../../../lib/memory/footprint.js";
 import { guard } from "../../../lib/memory/guarded.js";
 
-/** A byte for each pixel and chunk; a hires fix four times as much. */
+/** A byte for each pixel and chunk, and one for each of T5's tokens beyond 77; a hires fix four times as much. */
 function fakeFootprint(free: number): Pick<Footprint, "need" | "free" | "close"> {
   return {
-    need: ({ params: { width = 0, height = 0, hires }, chunks = 1, beginsWithPicture }: Picture) => {
-      const run = width * height * chunks * (hires ? 4 : 1) + (beginsWithPicture ? 1e6 : 0);
+    need: ({ params: { width = 0, height = 0, hires }, chunks = 1, t5Tokens = 77, beginsWithPicture }: Picture) => {
+      const run = width * height * chunks * (hires ? 4 : 1) + t5Tokens - 77 + (beginsWithPicture ? 1e6 : 0);
       return { CPU: { peak: 0, mapped: 0, run, reserved: 0 } };
     },
     free: () => ({ CPU: { bytes: free, bound: "system" } }),
@@ -17,7 +17,7 @@ function fakeFootprint(free: number): Pick<Footprint, "need" | "free" | "close">
   };
 }
 
-/** Counts a chunk for each word. */
+/** Counts a chunk of the CLIPs for each word, and 1000 tokens of T5 for each text of its own. */
 function guarded(footprint: Pick<Footprint, "need" | "free" | "close"> | undefined) {
   const started: NativeGenerateParams[] = [];
   const model = {
@@ -29,7 +29,10 @@ function guarded(footprint: Pick<Footprint, "need" | "free" | "close"> | undefin
     check: ({ prompt }: NativeGenerateParams) => {
       if (prompt === "wrong") throw new Error("wrong prompt");
     },
-    countTokens: (prompt: string) => ({ chunks: prompt.split(" ").length }),
+    countTokens: (prompt: string, t5?: string) => {
+      const chunks = prompt.split(" ").length;
+      return { clipG: { tokens: chunks, chunks, positions: 77 * chunks }, ...(t5 && { t5xxl: { positions: 1000 } }), chunks };
+    },
     dispose: async () => {},
   } as unknown as NativeModel;
   return { started, model: guard(model, footprint as Footprint | undefined) };
@@ -66,6 +69,7 @@ describe("a guarded model", () => {
     assert.doesNotThrow(run({ prompt: "a b" }));
     assert.throws(run({ prompt: "a b c" }), { needed: 3 * 256 * 192 });
     assert.throws(run({ prompt: "a", negativePrompt: "a b c", cfgScale: 4 }), { needed: 3 * 256 * 192 });
+    assert.throws(run({ prompt: "a b c", t5Prompt: "a" }), { needed: 3 * 256 * 192 + 923 });
     assert.doesNotThrow(run({ prompt: "a", negativePrompt: "a b c", cfgScale: 1 }));
     assert.throws(run({ prompt: "a", initImage: { data: new Uint8Array(3), width: 1, height: 1, channels: 3 } }), { suggestions: [] });
   });
@@ -96,7 +100,10 @@ describe("a guarded model", () => {
     footprint.close = () => closed++;
     const { model } = guarded(footprint);
     assert.throws(() => model.check({ prompt: "wrong", width: 64, height: 64 }), /wrong prompt/);
-    assert.deepEqual([model.free?.(), model.countTokens("a b")], [{ cpu: 1000 }, { chunks: 2 }]);
+    assert.deepEqual(
+      [model.free?.(), model.countTokens("a b")],
+      [{ cpu: 1000 }, { clipG: { tokens: 2, chunks: 2, positions: 154 }, chunks: 2 }],
+    );
     await model.dispose();
     assert.equal(closed, 1);
   });

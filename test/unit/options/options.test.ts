@@ -13,7 +13,7 @@ import {
 import { refusedSamplers, refusedSchedulers, samplers, schedulers } from "../../../lib/options/samplers.js";
 
 const limits = {
-  defaults: { width: 1024, height: 1024, steps: 28, cfgScale: 4.5, sampler: "euler", scheduler: "discrete", flowShift: 3 },
+  defaults: { width: 1024, height: 1024, steps: 28, cfgScale: 4.5, sampler: "euler", scheduler: "normal", flowShift: 3 } as const,
   maxSide: 1024,
   depth: 24,
 };
@@ -71,7 +71,7 @@ describe("generate options", () => {
     ["steps", ["4", 0, -1, 1001, 2.5], "an integer from 1 to 1000"],
     ["cfgScale", ["4", -0.1, 101, Number.NaN], "a number from 0 to 100"],
     ["sampler", [1, "", "ddim", "Euler"], 'one of "euler", "euler_a"'],
-    ["scheduler", [1, "linear"], 'one of "discrete", "karras"'],
+    ["scheduler", [1, "linear"], 'one of "normal", "discrete", "karras"'],
     ["seed", ["7", -1, -1n, 0.5, 2 ** 53, 2n ** 63n, Number.NaN], "an integer from 0 to 2^63-1"],
     ["batchCount", ["1", 0, 1001, 1.5], "an integer from 1 to 1000"],
     ["eta", ["0", -0.5, Number.POSITIVE_INFINITY], "a number from 0"],
@@ -244,16 +244,15 @@ describe("generate options", () => {
     };
     assert.deepEqual(
       [0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99].map((strength) => drawn(strength, 8)),
-      [1, 1, 2, 4, 6, 7, 7],
+      [1, 1, 2, 4, 6, 8, 8],
     );
     assert.deepEqual(
       [0.25, 0.75, 0.9].map((strength) => drawn(strength, 4)),
-      [1, 3, 3],
+      [1, 3, 4],
     );
     assert.equal(drawn(0.75, 1), 1);
     assert.equal(drawn(1, 8), "text to image");
-    for (let steps = 2; steps <= 1000; steps++)
-      assert.equal(drawn(0.6, steps), Math.min(steps - 1, Math.round(steps * 0.6)), String(steps));
+    for (let steps = 2; steps <= 1000; steps++) assert.equal(drawn(0.6, steps), Math.ceil(Number((steps * 0.6).toFixed(9))), String(steps));
   });
 
   it("checks LoRAs and takes tags out of the prompt", () => {
@@ -265,9 +264,10 @@ describe("generate options", () => {
     rejects(() => check({ prompt: "a <lora:l>" }), "prompt", "without loraDir");
     rejects(() => check({ prompt: "a", negativePrompt: "<lora:l:1>" }), "negativePrompt", "belong in prompt");
     assert.equal(check({ prompt: "a <lora and > b" }).prompt, "a <lora and > b");
-    const names = ["", ".", "..", "../l", "a/b", "a\\b", "/etc/passwd", "C:l"];
+    const names = ["", ".", "..", "../l", "a/b", "a\\b", "/etc/passwd", "a/../../l", "..\\l", "a//b", "l/."];
     const inFolder = (name: string) => checkGenerateOptions({ prompt: `<lora:${name}:1>` }, { ...limits, loraDir: __dirname });
     for (const name of names) rejects(() => inFolder(name), "prompt", "is no file in loraDir", "no .safetensors or .gguf file is there");
+    rejects(() => inFolder("C:l"), "prompt", "as the weight in <lora:C:l:1>");
   });
 
   it("reads each property once and copies arrays", () => {
@@ -306,14 +306,16 @@ describe("generate options", () => {
 
 describe("estimate options", () => {
   it("takes those of a load and of a picture that decide its memory", () => {
-    const given = { diffusionModel: "d", width: 512, batchCount: 2, chunks: 3, imageToImage: true };
-    const { model, picture, chunks, imageToImage } = checkEstimateOptions(given);
-    assert.deepEqual([model.files, picture, chunks, imageToImage], [{ diffusionModel: "d" }, { width: 512, batchCount: 2 }, 3, true]);
+    const given = { diffusionModel: "d", width: 512, batchCount: 2, chunks: 3, t5Tokens: 100, imageToImage: true };
+    const { model, picture, ...rest } = checkEstimateOptions(given);
+    assert.deepEqual([model.files, picture], [{ diffusionModel: "d" }, { width: 512, batchCount: 2 }]);
+    assert.deepEqual(rest, { chunks: 3, t5Tokens: 100, imageToImage: true });
   });
 
   it("refuses wrong values and other options", () => {
     rejects(() => checkEstimateOptions({ width: 500 }), "width", "a multiple of 16");
     rejects(() => checkEstimateOptions({ chunks: 17 }), "chunks", "an integer from 1 to 16");
+    rejects(() => checkEstimateOptions({ t5Tokens: 1233 }), "t5Tokens", "an integer from 77 to 1232");
     rejects(() => checkEstimateOptions({ imageToImage: "a.png" }), "imageToImage", "true or false");
     rejects(() => checkEstimateOptions({ placement: { textencoder: "cpu" } }), "placement.textencoder", "did you mean textEncoders?");
     rejects(() => checkEstimateOptions({ steps: 4 }), "steps", "unknown option");

@@ -99,8 +99,16 @@ describe("Image", () => {
   it("leaves nothing behind when writing fails", async () => {
     const image = new Image(pixels, width, height, 3);
     await mkdir(path.join(folder, "taken.png", "in"), { recursive: true });
-    await assert.rejects(image.toFile(path.join(folder, "taken.png")), (error: NodeJS.ErrnoException) => error.syscall === "rename");
+    const refused = async (target: string, reason: string) => {
+      const message = `path: ${target} cannot be written: ${reason}`;
+      await assert.rejects(image.toFile(target), (error: unknown) => {
+        assert.ok(error instanceof InvalidOptionError && error.cause instanceof Error);
+        assert.equal(error.message, message);
+        return true;
+      });
+    };
+    await refused(path.join(folder, "taken.png"), "it is a folder");
     assert.deepEqual(await readdir(folder), ["taken.png"]);
-    await assert.rejects(image.toFile(path.join(folder, "missing", "a.png")), { code: "ENOENT" });
+    await refused(path.join(folder, "missing", "a.png"), "its folder does not exist");
   });
 });

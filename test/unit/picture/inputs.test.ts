@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, it } from "node:test";
+import { createContext, runInContext } from "node:vm";
 import sharp from "sharp";
 import type { NativeImages } from "../../../lib/engine/binding.js";
 import { InvalidOptionError } from "../../../lib/errors.js";
@@ -11,7 +12,7 @@ import { Image } from "../../../lib/picture/image.js";
 import { readImages, sizeFor } from "../../../lib/picture/inputs.js";
 import type { GenerateOptions, RawImage } from "../../../lib/types/index.js";
 
-const defaults = { width: 128, height: 128, steps: 8, cfgScale: 1, sampler: "euler", scheduler: "discrete", flowShift: 3 };
+const defaults = { width: 128, height: 128, steps: 8, cfgScale: 1, sampler: "euler", scheduler: "discrete", flowShift: 3 } as const;
 const limits = { defaults, maxSide: 256, depth: 24 };
 
 async function read(options: Partial<GenerateOptions>): Promise<NativeImages & { size: string }> {
@@ -78,6 +79,58 @@ describe("pictures as options", () => {
       assert.equal(picture.channels, 3);
       assert.deepEqual(Uint8Array.from(picture.data), raw.data);
     }
+  });
+
+  it("reads bytes and pixels of another realm, and an ArrayBuffer", async () => {
+    const image = plain(10, 20, 30);
+    const png = await encoded(image);
+    const other = createContext({ bytes: [...png], pixels: [...image.data] });
+    const foreign = (code: string) => runInContext(code, other);
+    const wanted = { data: (await read({ initImage: image })).initImage.data };
+    for (const initImage of [
+      foreign("Uint8Array.from(bytes)"),
+      foreign("Uint8Array.from(bytes).buffer"),
+      png.buffer.slice(png.byteOffset, png.byteOffset + png.length),
+      foreign("new Uint8Array([0, ...bytes, 0]).subarray(1, bytes.length + 1)"),
+      { data: foreign("Uint8Array.from(pixels)"), width: 32, height: 32, channels: 3 },
+      { data: foreign("Uint8ClampedArray.from(pixels)"), width: 32, height: 32, channels: 3 },
+    ]) {
+      assert.deepEqual((await read({ initImage })).initImage.data, wanted.data);
+    }
+    await refused({ initImage: foreign("Float32Array.from(pixels)") }, "initImage", /received an object/);
+    await refused({ initImage: foreign("new Uint8Array(0)") }, "initImage", /without a byte/);
+    await refused({ initImage: { ...image, data: foreign("Array.from(pixels)") } }, "initImage", /expected a path/);
+  });
+
+  it("reads data URLs, and repeats none of them whole", async () => {
+    const image = plain(10, 20, 30);
+    const text = (await encoded(image)).toString("base64");
+    const wanted = (await read({ initImage: image })).initImage.data;
+    const wrapped = text.replace(/.{60}/g, "$&\n");
+    for (const url of [
+      `data:image/png;base64,${text}`,
+      `DATA:image/png;name=a;BASE64,${wrapped}`,
+      `data:;base64,${encodeURIComponent(text)}`,
+      `data:image/png;base64,${text.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "")}`,
+    ]) {
+      assert.deepEqual((await read({ initImage: url })).initImage.data, wanted);
+    }
+    const svg = '<svg xmlns="http://www.w3.org/2000/svg" width="32" height="32"><rect width="32" height="32" fill="rgb(10,20,30)"/></svg>';
+    assert.deepEqual(middle((await read({ initImage: `data:image/svg+xml,${encodeURIComponent(svg)}` })).initImage), [10, 20, 30]);
+    const short = (error: unknown) => error instanceof InvalidOptionError && error.message.length < 400;
+    const long = "A".repeat(2_000_000);
+    for (const url of [
+      `data:image/png;base64,${long}`,
+      `data:${long}`,
+      `data:image/png;base64,${long}*`,
+      `/${long}`,
+      `https://example.com/${long}`,
+    ]) {
+      await assert.rejects(read({ initImage: url }), short);
+    }
+    await refused({ initImage: "data:image/png" }, "initImage", /has no comma/);
+    await refused({ initImage: "data:image/png;base64,a*b" }, "initImage", /holds no base64/);
+    await refused({ initImage: "https://example.com/a.png" }, "initImage", /URL, which is not fetched/);
   });
 
   it("takes the caller's sharp pipeline whole", async () => {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it, mock } from "node:test";
+import { inspect } from "node:util";
 import type { NativeEvent } from "../../../lib/engine/binding.js";
 import { GenerationError, InvalidOptionError } from "../../../lib/errors.js";
 import { Generation, type Plan, progressEvent } from "../../../lib/run/generation.js";
@@ -81,6 +82,23 @@ describe("Generation", () => {
     assert.equal(result.parameters, parameters);
     assert.equal(result.timings, timings);
     assert.match(run.id, /^[0-9a-f-]{36}$/);
+  });
+
+  it("becomes JSON: seeds as decimal strings, pictures without pixels", async () => {
+    const { run, image, finish, parameters } = fakeRun();
+    parameters.seed = 2n ** 60n;
+    image(0);
+    finish();
+    const events = await collect(run);
+    const result = await run;
+    const json = JSON.parse(JSON.stringify({ result, events }));
+    assert.deepEqual(json.result.seeds, ["7"]);
+    assert.equal(json.result.parameters.seed, "1152921504606846976");
+    assert.deepEqual(json.result.images, [{ width: 1, height: 1, channels: 3, parameters: "Seed: 7" }]);
+    assert.deepEqual(json.events, [{ type: "image", index: 0, seed: "7", image: json.result.images[0] }]);
+    assert.equal(JSON.parse(JSON.stringify(result.parameters)).seed, "1152921504606846976");
+    assert.equal(typeof result.parameters.seed, "bigint");
+    assert.match(inspect(result.images[0]), /^Image \{ width: 1, height: 1, channels: 3/);
   });
 
   it("is a promise", async () => {

@@ -79,12 +79,15 @@ export function exactModel(hidden = 24): Promise<string> {
   );
 }
 
+/** To be raised when a change of a kind is computed otherwise, so that old files are not used again. */
+const version = 1;
+
 export type Changes = Record<string, (weight: Matrix) => Matrix>;
 
 /** A copy of a model of F32 with some weights changed. A vector is a matrix of one column. */
 export async function changedModel(name: string, base: string, changes: Changes): Promise<string> {
   const { tensors } = await readHeader(base);
-  return cached(`changed-${name}.gguf`, async (file) => {
+  return cached(`changed-${name}-v${version}.gguf`, async (file) => {
     await copyFile(base, file);
     const handle = await open(file, "r+");
     try {

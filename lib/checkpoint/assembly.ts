@@ -30,4 +30,6 @@ export interface Assembly {
   used: UsedPart[];
   ignored: { file: string; reason: string }[];
   missing: MissingPart[];
+  /** Name of the diffusers folder from which the diffusion model is. */
+  title?: string;
 }

@@ -28,6 +28,7 @@ struct ModelInfo {
 };
 
 struct LoadOptions {
+  const char* plans = nullptr;  // see plan.h
   size_t prompt_cache = 0;  // prompts whose encoding is kept
   // Called before each group of tensors is read: how many of all have been read.
   std::function<void(size_t done, size_t total)> on_group;

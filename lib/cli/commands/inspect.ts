@@ -53,7 +53,7 @@ export function text(found: ModelInspection): string {
 }
 
 function fileText(file: FileInspection): string {
-  const { kind, format, files, parts, maxSide, license, option, layout, metadata } = file;
+  const { kind, format, files, parts, quantization, tensors, maxSide, license, option, layout, metadata } = file;
   const bytes = files.reduce((sum, part) => sum + part.bytes, 0);
   const split = files.length > 1 ? `, ${files.length} files` : "";
   const names = Object.entries(parts);
@@ -63,6 +63,11 @@ function fileText(file: FileInspection): string {
     ["format", `${format}, ${formatBytes(bytes)}${split}`],
     ...names.map(([name, part]): [string, string] => [name, partText(part)]),
     ...names.map(([name, { fault }]): [string, string | undefined] => ["fault", fault && `${name} ${fault}`]),
+    ["scales", quantization],
+    ...(tensors?.withoutEffect ?? []).map(({ reason, tensors: count, first }): [string, string] => {
+      return ["unused", `${count} without effect (${reason}): ${first.join(", ")}${count > first.length ? ", …" : ""}`];
+    }),
+    ["refused", tensors?.refused && `it ${tensors.refused.reason}`],
     ["pictures", maxSide ? `up to ${maxSide} x ${maxSide}` : undefined],
     ["license", license && `${license.name} (${license.source === "metadata" ? "says the file" : "implied by its kind"})`],
     ["option", option && `${option} (--${flagName(option)})`],

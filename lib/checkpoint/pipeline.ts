@@ -66,15 +66,16 @@ async function weightsOf(folder: string): Promise<string | undefined> {
   return undefined;
 }
 
-const canonical = /^(?:diffusion_pytorch_model|model)(?:\.(\w+))?(?:-(\d{5})-of-\d{5})?\.(?:safetensors|sft)$/;
+const canonical = /^(?:diffusion_pytorch_model|model)(?:\.(\w+))?(?:-(\d{5})-of-\d{5})?(?:\.(\w+))?\.(?:safetensors|sft)$/;
 const canonicalIndex = /^(?:diffusion_pytorch_model|model)(?:\.(\w+))?\.safetensors\.index(?:\.(\w+))?\.json$/;
 
 /** The file that stands for the weights among the names of a folder: the plain ones, else fp16, else bf16, else any variant. */
 export function chooseWeights(names: readonly string[]): string | undefined {
   const there = new Set(names);
   const candidates = [...names].sort().flatMap((name): { name: string; variant: string; rank: number }[] => {
-    const [whole, variant = "", shard] = canonical.exec(name) ?? [];
+    const [whole, first = "", shard, second = ""] = canonical.exec(name) ?? [];
     if (whole !== undefined) {
+      const variant = first || second; // older versions of diffusers wrote it behind the shard's number
       const complete = shard === undefined || siblings(name).every((part) => there.has(part));
       return complete && (shard === undefined || siblings(name)[0] === name) ? [{ name, variant, rank: shard === undefined ? 0 : 2 }] : [];
     }

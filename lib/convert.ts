@@ -108,7 +108,7 @@ async function readInput(input: string, signal?: AbortSignal): Promise<ReadInput
 
 /** The parts that `loadModel({ files: folder })` would read, except for a TAESD, which no option would load from the output. */
 async function readFolder(input: string, signal?: AbortSignal): Promise<ReadInput[]> {
-  const assembly = await labelled("input", assemble({ explicit: {}, found: [input] }, { signal }));
+  const assembly = await assemble({ explicit: {}, found: [input], foundBy: "input" }, { signal });
   checkLoadable({ ...assembly, missing: assembly.missing.filter(({ part }) => part === "diffusion") });
   const used = assembly.used.filter(({ part }) => part.name !== "taesd");
   return assembly.checkpoints.flatMap((checkpoint) => {

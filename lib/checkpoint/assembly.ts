@@ -8,6 +8,8 @@ export interface Given {
   explicit: ModelFiles;
   /** Files and folders without a word on what they are. */
   found?: string[];
+  /** Where those are named. Default: "files". */
+  foundBy?: string;
   /** TAESD makes previews only, so that a VAE is needed beside it. */
   taesdPreviewOnly?: boolean;
 }

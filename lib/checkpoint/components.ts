@@ -20,9 +20,9 @@ const slots: readonly Slot[] = ["model", "diffusionModel", "clipL", "clipG", "t5
  * @throws the signal's reason when it is aborted
  */
 export async function assemble(given: Given, options: AssembleOptions = {}): Promise<Assembly> {
-  const { explicit, found = [] } = given;
+  const { explicit, found = [], foundBy = "files" } = given;
   const assembler = new Assembler(given);
-  const places = found.map((location) => ({ location, option: "files" }));
+  const places = found.map((location) => ({ location, option: foundBy }));
   for (const slot of slots) {
     const location = explicit[slot];
     if (location === undefined) continue;

@@ -99,7 +99,9 @@ export function foreign(option: string, checkpoint: Checkpoint): SdcppError {
   const place = own && own !== option ? `give it as ${own}` : undefined;
   const remedy = checkpoint.format === "checkpoint" ? "give it by its option" : checkpoint.kind ? remedyOf[checkpoint.kind.id] : place;
   const expected =
-    option === "files" ? "parts of Stable Diffusion 3 or 3.5" : `${article(partTitle(option as Slot))} of Stable Diffusion 3 or 3.5`;
+    option === "files" || option === "input"
+      ? "parts of Stable Diffusion 3 or 3.5"
+      : `${article(partTitle(option as Slot))} of Stable Diffusion 3 or 3.5`;
   return new UnsupportedModelError(
     `${option}: ${checkpoint.location} is ${article(whatIs(checkpoint))}, expected ${expected}${remedy ? `; ${remedy}` : ""}`,
   );

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/util.h"
+#include "engine/extension.h"
 #include "errors.h"
 
 namespace sdcpp::engine {
@@ -62,8 +63,13 @@ bool accept(const TensorStorage& storage, const char* data) {
 }
 
 void fail_weights() {
+  fail_if_unusable();
+  throw Failure(code::ModelFile, "the weights could not be read; the file may be truncated or damaged");
+}
+
+void fail_if_unusable() {
   const std::string name = take_unusable();
-  if (name.empty()) throw Failure(code::ModelFile, "the weights could not be read; the file may be truncated or damaged");
+  if (name.empty()) return;
   throw Failure(code::ModelFile, "the tensor '" + name +
                                      "' has NaN or infinite weights, as happens when half floats overflow, and would draw nothing; "
                                      "get the file in BF16 or F32");

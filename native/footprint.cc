@@ -25,7 +25,7 @@ class OpenFootprintJob final : public Job {
 
  protected:
   void run() override {
-    footprint_ = engine::open_footprint(params);
+    footprint_ = engine::open_footprint(params, params.plans);
     // Shapes on which the engine asserts show here, on the thread that can be unwound for sure.
     params::GenerateParams picture;
     picture.width = picture.height = 16;

@@ -56,7 +56,7 @@ class Footprint {
   virtual std::map<std::string, DeviceMemory> devices() const = 0;
 };
 
-// Throws a Failure, as load() does, for files that cannot be used. Engine thread.
-std::unique_ptr<Footprint> open_footprint(const sd_ctx_params_t& params);
+// Throws a Failure, as load() does, for files that cannot be used. `plans`: see plan.h. Engine thread.
+std::unique_ptr<Footprint> open_footprint(const sd_ctx_params_t& params, const char* plans);
 
 }  // namespace sdcpp::engine

@@ -114,7 +114,7 @@ void check_mapped(const std::vector<ggml_tensor*>& tensors, const String2TensorS
   for (const ggml_tensor* tensor : tensors) {
     const auto found = stored.find(tensor->name);
     const bool here = tensor->buffer != nullptr && ggml_backend_buffer_is_host(tensor->buffer) && tensor->data != nullptr;
-    if (found == stored.end() || !here || tensor->type != found->second.type || is_repacked(tensor)) continue;
+    if (found == stored.end() || !here || tensor->type != found->second.type) continue;
     throw_if_cancelled();
     if (!accept(found->second, static_cast<const char*>(tensor->data))) fail_weights();
   }

@@ -99,11 +99,9 @@ function checkRule(rule: string): string {
   return `${pattern}=${engineType(type)}`;
 }
 
-/** A merged LoRA would stay in mapped weights: the engine goes on using the mapping that it has changed. */
+/** What is merged is read into memory, which one who maps files will not want by default. */
 function applyMode(mode: string, mmap: boolean): string {
-  if (!mmap) return mode;
-  if (mode !== "immediately") return "at_runtime";
-  throw new InvalidOptionError("loraApplyMode", 'expected "auto" or "at_runtime" with mmap, as mapped weights cannot be changed');
+  return mmap && mode === "auto" ? "at_runtime" : mode;
 }
 
 /** "cuda:0" and { textEncoders: "cpu" } → "cuda0,te=cpu", the engine's syntax and device names; undefined stands for auto (lib/engine/backends/choice.ts). */

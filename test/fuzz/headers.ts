@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { classify } from "../../lib/checkpoint/checkpoint.js";
 import { describe } from "../../lib/checkpoint/describe.js";
+import { readAdapter } from "../../lib/checkpoint/lora/adapter.js";
+import { planOf } from "../../lib/checkpoint/lora/plan.js";
 import { addDescriptions, findQuantization } from "../../lib/checkpoint/quantization.js";
 import { readSource } from "../../lib/checkpoint/reader.js";
 import { mostTensors, type TensorInfo } from "../../lib/checkpoint/tensors.js";
@@ -26,7 +28,50 @@ const manyWords: [string, Buffer] = [
 ];
 
 /** Valid files, small ones, so that a change hits something that matters. */
-export const valid: readonly Buffer[] = [gguf(3, 32), gguf(2, 64), safetensors(), rawGguf(), rawSafetensors("{}"), scaled(), named()];
+export const valid: readonly Buffer[] = [
+  gguf(3, 32),
+  gguf(2, 64),
+  safetensors(),
+  rawGguf(),
+  rawSafetensors("{}"),
+  scaled(),
+  named(),
+  lora(),
+];
+
+/** Of several kinds and tools, with alphas in its metadata. */
+function lora(): Buffer {
+  const shapes: Record<string, number[]> = {
+    "transformer.transformer_blocks.0.attn.to_q.lora_A.weight": [2, 4],
+    "transformer.transformer_blocks.0.attn.to_q.lora_B.weight": [4, 2],
+    "transformer.transformer_blocks.0.attn.to_q.lora_magnitude_vector": [4],
+    "lora_te1_text_model_encoder_layers_0_mlp_fc1.lora_down.weight": [1, 4],
+    "lora_te1_text_model_encoder_layers_0_mlp_fc1.lora_up.weight": [4, 1],
+    "lora_te1_text_model_encoder_layers_0_mlp_fc1.alpha": [],
+    "lycoris_transformer_blocks_1_ff_net_2.lokr_w1": [2, 2],
+    "lycoris_transformer_blocks_1_ff_net_2.lokr_w2_a": [2, 1],
+    "lycoris_transformer_blocks_1_ff_net_2.lokr_w2_b": [1, 2],
+    "lora_unet_joint_blocks_0_x_block_attn_proj.hada_w1_a": [4, 1],
+    "lora_unet_joint_blocks_0_x_block_attn_proj.hada_w1_b": [1, 4],
+    "lora_unet_joint_blocks_0_x_block_attn_proj.hada_w2_a": [4, 1],
+    "lora_unet_joint_blocks_0_x_block_attn_proj.hada_w2_b": [1, 4],
+    "lora_unet_joint_blocks_1_x_block_attn_proj.a1.weight": [4, 1],
+    "lora_unet_joint_blocks_1_x_block_attn_proj.a2.weight": [1, 4],
+    "lora_unet_joint_blocks_1_x_block_attn_proj.b1.weight": [4, 1],
+    "lora_unet_joint_blocks_1_x_block_attn_proj.b2.weight": [1, 4],
+    "transformer.norm_out.linear.diff": [2, 2],
+    "transformer.norm_out.linear.diff_b": [4],
+  };
+  const config = { "transformer.lora_alpha": 8, "transformer.alpha_pattern": { "(to_q|to_k)": 4, "^transformer_blocks\\.\\d+.*": 2 } };
+  let end = 0;
+  const header: Record<string, unknown> = { __metadata__: { lora_adapter_metadata: JSON.stringify(config) } };
+  for (const [name, shape] of Object.entries(shapes)) {
+    const begin = end;
+    end += shape.reduce((product, length) => product * length, 4);
+    header[name] = { dtype: "F32", shape, data_offsets: [begin, end] };
+  }
+  return Buffer.concat([rawSafetensors(header), Buffer.alloc(end)]);
+}
 
 function gguf(version: number, alignment: number): Buffer {
   let offset = 0;
@@ -132,6 +177,8 @@ export async function checkCase(data: Buffer): Promise<boolean> {
     const { parameters, tensors } = describe(classify(source.name, header, { quantization }), data.length);
     assert.ok(Number.isSafeInteger(parameters), `${parameters} parameters`);
     assert.ok((tensors?.refused?.reason.length ?? 0) < 1000, "the reason repeats the file");
+    const adapter = header && readAdapter(header);
+    if (adapter?.fault === undefined && adapter?.changes.length) JSON.parse(planOf(adapter, data.length));
     return header !== undefined;
   } catch (error) {
     if (error instanceof assert.AssertionError) throw error;

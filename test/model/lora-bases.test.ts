@@ -39,6 +39,7 @@ async function converted(input: string, type: "f32" | "f16" | "q8_0" | "q4_k"): 
 const modes: Record<string, ModelOptions> = {
   immediately: { loraApplyMode: "immediately" },
   "immediately, offloaded": { loraApplyMode: "immediately", offload: { params: "disk" } },
+  "immediately, mapped": { loraApplyMode: "immediately", mmap: true },
   "at run time": { loraApplyMode: "at_runtime" },
   "at run time, offloaded": { loraApplyMode: "at_runtime", offload: { params: "disk" } },
   "at run time, mapped": { loraApplyMode: "at_runtime", mmap: true },

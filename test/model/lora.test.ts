@@ -143,7 +143,6 @@ test("a quantized model takes LoRAs in both modes, mapped or not", async () => {
     results.push(changed);
     await model.dispose();
   }
-  await assert.rejects(loadSmall({ mmap: true, loraApplyMode: "immediately" }), { code: "ERR_INVALID_OPTION", message: /mmap/ });
   const [one, other] = results as [Image, Image];
   assert.ok(meanDifference(one, other) < 3, `difference ${meanDifference(one, other)}`); // merged weights are rounded to q8_0 again
 });

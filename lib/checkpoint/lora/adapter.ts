@@ -2,7 +2,7 @@ import { shown } from "../cursor.js";
 import type { Header } from "../header.js";
 import type { TensorInfo } from "../tensors.js";
 import { formTitles, type Shape, shapeOf, type Tensors } from "./change.js";
-import { alphaOf, type Configs, readConfigs } from "./configs.js";
+import { alphaOf, type Configs, rankOf, readConfigs } from "./configs.js";
 import { type Place, placeOf } from "./places.js";
 import { type Role, roleOf } from "./roles.js";
 
@@ -71,8 +71,7 @@ function configsOf(metadata: Record<string, unknown>, config: string | undefined
   if (typeof written === "string") return readConfigs(written, "its metadata lora_adapter_metadata");
   if (config !== undefined) return readConfigs(config, "the adapter_config.json beside it");
   const alpha = metadata["adapter.lora.alpha"]; // llama.cpp's, for all modules
-  const dora = false;
-  return typeof alpha === "number" ? new Map([["", { alpha, alphas: [], rootOfRank: false, dora }]]) : new Map();
+  return typeof alpha === "number" ? new Map([["", { alpha, alphas: [], ranks: [], rootOfRank: false, dora: false }]]) : new Map();
 }
 
 /** Tensors by module; notes in `adapter` those that belong to none. */
@@ -115,6 +114,7 @@ function changesOf(module: string, tensors: Tensors, configs: Configs, adapter: 
   const config = configs.get(place.part) ?? configs.get("");
   if (shape?.form === "lora" && config?.dora && !tensors.has("magnitude"))
     throw new Error("has no lora_magnitude_vector, but the metadata says DoRA");
+  if (shape && config && shape.rank === undefined && !tensors.has("alpha")) shape.rank = rankOf(config, place.path);
   const alpha = tensors.has("alpha") || !config || !shape?.rank ? undefined : alphaOf(config, place.path);
   const common = {
     place,

@@ -135,7 +135,8 @@ function lokr(need: Need, tensors: Tensors): Shape {
     const tensor = tensors.get(whole);
     if (tensor) {
       roles.push(whole);
-      return [last(tensor), elements(tensor) / last(tensor)];
+      const rows = tensor.shape.length < 2 ? 1 : last(tensor); // GGUF may leave out a last length of 1
+      return [rows, elements(tensor) / rows];
     }
     const [a, b] = need(`lokr_w${number}_a`, `lokr_w${number}_b`) as [TensorInfo, TensorInfo];
     const t = number === 2 ? tensors.get("lokr_t2") : undefined;

@@ -6,6 +6,9 @@ import type { LoraPart } from "./places.js";
 export interface Config {
   alpha?: number;
   alphas: [fits: NamePattern, alpha: number][];
+  /** Of PEFT's LoKr, whose alpha is divided by it even where its factors are whole. */
+  rank?: number;
+  ranks: [fits: NamePattern, rank: number][];
   /** alpha / sqrt(rank) in the place of alpha / rank. */
   rootOfRank: boolean;
   dora: boolean;
@@ -66,22 +69,39 @@ function readConfig(members: ReadonlyMap<string, unknown>, source: string): Conf
     throw new Error(`${source} says init_lora_weights ${shown(start)}: its LoRA fits to weights that were changed for it alone`);
   }
   if (members.get("layer_replication") != null) throw new Error(`${source} says layer_replication, which needs another model`);
-  const pattern = members.get("alpha_pattern") ?? {};
-  if (!isObject(pattern)) throw new Error(`${source} has an alpha_pattern that is no object`);
-  const alphas = Object.entries(pattern).map(([key, value]): [NamePattern, number] => {
-    const fits = namePattern(key);
-    if (!fits) throw new Error(`${source} has the alpha_pattern ${shown(key)}, which is not understood`);
-    return [fits, number(`alpha_pattern ${shown(key)}`, value)];
-  });
+  const patterns = (member: string): [NamePattern, number][] => {
+    const pattern = members.get(member) ?? {};
+    if (!isObject(pattern)) throw new Error(`${source} has an ${member} that is no object`);
+    return Object.entries(pattern).map(([key, value]) => {
+      const fits = namePattern(key);
+      if (!fits) throw new Error(`${source} has the ${member} ${shown(key)}, which is not understood`);
+      return [fits, number(`${member} ${shown(key)}`, value)];
+    });
+  };
   const alpha = optional("lora_alpha") ?? optional("alpha"); // LoHa's and LoKr's name for it
-  return { ...(alpha === undefined ? {} : { alpha }), alphas, rootOfRank: flag("use_rslora"), dora: flag("use_dora") };
+  const rank = members.get("peft_type") === "LOKR" ? optional("r") : undefined;
+  return {
+    ...(alpha === undefined ? {} : { alpha }),
+    alphas: patterns("alpha_pattern"),
+    ...(rank === undefined ? {} : { rank }),
+    ranks: rank === undefined ? [] : patterns("rank_pattern"),
+    rootOfRank: flag("use_rslora"),
+    dora: flag("use_dora"),
+  };
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+const by = (patterns: readonly [NamePattern, number][], path: string) => patterns.find(([fits]) => fits(path))?.[1];
+
 /** The alpha of a module, by the first pattern that fits its name. */
 export function alphaOf({ alpha, alphas }: Config, path: string): number | undefined {
-  return alphas.find(([fits]) => fits(path))?.[1] ?? alpha;
+  return by(alphas, path) ?? alpha;
+}
+
+/** The rank that divides it where the tensors have none. */
+export function rankOf({ rank, ranks }: Config, path: string): number | undefined {
+  return by(ranks, path) ?? rank;
 }

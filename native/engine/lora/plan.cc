@@ -77,7 +77,7 @@ Plan read_plan(const std::string& json) {
   try {
     return read(Json::parse(json));
   } catch (const std::exception& error) {
-    throw Failure(code::InvalidOption, std::string("loras: expected the plan of a LoRA: ") + error.what());
+    throw Failure(code::ModelFile, std::string("loras: the plan of a LoRA cannot be followed: ") + error.what());
   }
 }
 

@@ -148,6 +148,11 @@ test("alphas of the metadata are those of PEFT: by pattern, by the root of the r
   assert.deepEqual(read({ transformer: { lora_alpha: 7 } }), [7, 7, undefined]);
   assert.deepEqual(read({ "transformer.lora_alpha": null }), [undefined, undefined, undefined]);
 
+  const whole = header({ [`${query}.lokr_w1`]: [4, 4], [`${query}.lokr_w2`]: [6, 6] });
+  const [lokr] = readAdapter(whole, '{"peft_type": "LOKR", "alpha": 3, "r": 64, "rank_pattern": {"to_q": 32}}').changes;
+  assert.deepEqual([lokr?.alpha, lokr?.rank], [3, 32], "PEFT divides LoKr's alpha by the rank that was asked for");
+  assert.equal(readAdapter(whole).changes[0]?.rank, undefined);
+
   const withTensor = header({ ...shapes, [`${query}.alpha`]: [] }, { lora_adapter_metadata: '{"transformer.lora_alpha": 8}' });
   assert.deepEqual(readAdapter(withTensor).changes.map(({ alpha }) => alpha), [undefined, 8, undefined], "a tensor goes before"); // biome-ignore format: short
   const config = '{"lora_alpha": 9, "peft_type": "LORA"}';

@@ -14,13 +14,14 @@ import { progressEvent } from "./run/generation.js";
 import type { ConvertOptions, ConvertResult } from "./types/index.js";
 
 /**
- * Writes a GGUF file with the weights of another file, quantized or in another float type. Tensor names stay, so the result loads by the
- * same option as the input; with `vae` it is an all-in-one file, which loads as `model`.
+ * Writes a GGUF file with the weights of another file, quantized or in another float type. The result loads by the same option as the input;
+ * that of a folder, and with `vae`, is an all-in-one file, which loads as `model`.
  *
  * About 256 MB of weights are held at a time. The output appears when it is complete, replacing an older file. The work waits in line with
  * runs and loads.
  * @throws InvalidOptionError for a wrong option, an output folder that does not exist, or an output that is the input
  * @throws ModelFileError for a file that is missing, unreadable, truncated or no model, and for an output that cannot be written
+ * @throws UnsupportedModelError for weights that are quantized in a way that is not read
  * @throws NoBinaryError when there is no native build for this platform
  * @throws the signal's reason when it is aborted
  */

@@ -50,6 +50,7 @@ Napi::Object to_object(Napi::Env env, const engine::PartFootprint& part) {
   object["weights"] = static_cast<double>(part.weights);
   object["mapped"] = static_cast<double>(part.mapped);
   object["staging"] = static_cast<double>(part.staging);
+  object["touched"] = static_cast<double>(part.touched);
   object["device"] = part.device;
   object["weightsDevice"] = part.weights_device;
   object["text"] = to_object(env, part.text);

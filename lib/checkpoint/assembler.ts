@@ -42,6 +42,7 @@ export class Assembler {
       this.#ignore(checkpoint, `is ${article(whatIs(checkpoint))}`);
       return;
     }
+    if (this.#isKnown(checkpoint)) return; // another part of a split checkpoint, as when all are named
     const found = { option, checkpoint, explicit: false };
     if (slot === "model") {
       this.#together.push(found);
@@ -51,6 +52,12 @@ export class Assembler {
     if (placed?.explicit) this.#ignore(checkpoint, `is not needed, as ${placed.option} was given`);
     else if (placed) throw twice(option, placed.checkpoint, checkpoint, partTitle(slot), slot);
     else this.#placed.set(slot, found);
+  }
+
+  #isKnown({ header }: Checkpoint): boolean {
+    const first = header && header.files.length > 1 ? header.files[0]?.path : undefined;
+    const known = [...this.#placed.values(), ...this.#together];
+    return first !== undefined && known.some(({ checkpoint }) => checkpoint.header?.files[0]?.path === first);
   }
 
   finish(): Assembly {

@@ -172,6 +172,8 @@ export interface NativePartFootprint {
   mapped: number;
   /** Most that reading the weights holds beside them. */
   staging: number;
+  /** Of mapped files, what is read from them and kept in another form: pages that stay, until the system needs memory. */
+  touched: number;
   device: string;
   weightsDevice: string;
   /** Of a text encoder. */

@@ -207,7 +207,9 @@ class HeaderFootprint final : public Footprint {
       const uint64_t bytes = GGML_PAD(ggml_backend_buft_get_alloc_size(type, tensor), ggml_backend_buft_get_alignment(type));
       const bool as_stored = storage.type == tensor->type && !storage.is_f64 && !storage.is_i64;
       part.weights += bytes;
-      if (maps && as_stored && !assembled(storage) && !storage.is_f8_e4m3 && !storage.is_f8_e5m2) part.mapped += bytes;
+      const bool mapped = maps && as_stored && !assembled(storage) && !storage.is_f8_e4m3 && !storage.is_f8_e5m2;
+      if (mapped) part.mapped += bytes;
+      if (params.enable_mmap && !mapped && !assembled(storage)) part.touched += storage.nbytes_to_read();
       if (!as_stored || !on_host) staged.push_back(std::max<uint64_t>(storage.nbytes(), storage.nbytes_to_read()));
       tensor->data = tensor;  // any address: for ggml's allocator weights are in a buffer of their own
     }

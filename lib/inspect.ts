@@ -29,14 +29,19 @@ export async function inspectModel(source: string | readonly string[], options: 
   signal?.throwIfAborted();
   const reading = { signal, ...(token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } }) };
   const locations: string[] = [];
-  for (const location of sources) locations.push(...((await isFolder(location)) ? await checkpointsIn(location) : [location]));
+  const titles = new Map<string, string | undefined>();
+  for (const location of sources) {
+    const { files, title } = (await isFolder(location)) ? await checkpointsIn(location) : { files: [location], title: undefined };
+    for (const file of files) titles.set(file, title);
+    locations.push(...files);
+  }
   if (checked.sha256 && locations.some(isUrl))
     throw new InvalidOptionError("sha256", "expected no URL: the whole file would be downloaded");
 
   const files: FileInspection[] = [];
   const known = new Map<string, Checkpoint>();
   for (const location of locations) {
-    const checkpoint = await readCheckpoint(location, reading);
+    const checkpoint = await readCheckpoint(location, { ...reading, title: titles.get(location) });
     known.set(location, checkpoint);
     const file = describe(checkpoint, await sizeOf(checkpoint));
     if (checked.sha256) await addChecksums(file, signal, onProgress);

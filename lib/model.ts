@@ -1,5 +1,5 @@
 import { families, familyDefaults, familyOf, mainFile, maxSide, modelName } from "./catalog/families.js";
-import { type ChosenModel, chooseFiles, loadParams } from "./checkpoint/chosen.js";
+import { type ChosenModel, chooseFiles, loadParams, splitFiles } from "./checkpoint/chosen.js";
 import { checkExtra, extrasOf, planLora } from "./checkpoint/extras.js";
 import { fingerprints } from "./checkpoint/fingerprint.js";
 import { deviceId } from "./engine/backends/names.js";
@@ -50,7 +50,7 @@ export async function loadModel(options: ModelOptions): Promise<Model> {
     const job = engine.load({ ...loadParams(chosen, checked.params), force: checked.force }, emit);
     cancel = () => job.cancel();
     signal?.addEventListener("abort", cancel, { once: true });
-    const [model, prints] = await Promise.all([job.promise, fingerprints(files).catch(() => ({}))]);
+    const [model, prints] = await Promise.all([job.promise, fingerprints(files, splitFiles(chosen)).catch(() => ({}))]);
     const commit = engine.engine.commit.slice(0, 8);
     if (signal?.aborted) await model.dispose();
     stopIfAborted();

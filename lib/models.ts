@@ -3,6 +3,7 @@ import { downloadFile } from "./catalog/download.js";
 import type { CatalogFile, CatalogModel } from "./catalog/entries.js";
 import { Hub } from "./catalog/hub.js";
 import { licenses, requireAcceptance, writeNotices } from "./catalog/license.js";
+import { storedModel } from "./catalog/models.js";
 import { defaultSettings, type PullSettings } from "./catalog/retry.js";
 import { requireSpace } from "./catalog/space.js";
 import { modelsFolder, storedFile, storedPath } from "./catalog/store.js";
@@ -90,8 +91,7 @@ async function pullFiles(
     await writeNotices(files, storedPath(text));
     const received = first + (await downloadAll(files, connections, context, failure));
     const bytes = (await Promise.all(files.map(storedFile))).reduce((sum, file) => sum + file.bytes, 0);
-    const paths = Object.fromEntries(files.map((file) => [file.role, storedPath(file)]));
-    return { id: model.id, files: paths, bytes, received, license: license.name, licenseFile: storedPath(text) };
+    return { id: model.id, files: storedModel(model), bytes, received, license: license.name, licenseFile: storedPath(text) };
   } finally {
     await hub.close();
   }

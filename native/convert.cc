@@ -33,6 +33,7 @@ class ConvertJob final : public PhasedJob {
     request.output = text(params.output);
     request.vae = text(params.vae);
     request.rules = text(params.rules);
+    request.plans = params.plans;
     request.type = params.type;
     request.threads = params.threads;
     request.on_group = [this](size_t done, size_t total) {

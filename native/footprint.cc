@@ -25,7 +25,7 @@ class OpenFootprintJob final : public Job {
 
  protected:
   void run() override {
-    footprint_ = engine::open_footprint(params);
+    footprint_ = engine::open_footprint(params, params.plans);
     // Shapes on which the engine asserts show here, on the thread that can be unwound for sure.
     params::GenerateParams picture;
     picture.width = picture.height = 16;
@@ -50,6 +50,7 @@ Napi::Object to_object(Napi::Env env, const engine::PartFootprint& part) {
   object["weights"] = static_cast<double>(part.weights);
   object["mapped"] = static_cast<double>(part.mapped);
   object["staging"] = static_cast<double>(part.staging);
+  object["touched"] = static_cast<double>(part.touched);
   object["device"] = part.device;
   object["weightsDevice"] = part.weights_device;
   object["text"] = to_object(env, part.text);

@@ -114,11 +114,23 @@ class GenerateJob final : public PhasedJob {
     return params.hires.enabled && params.hires.upscaler == SD_HIRES_UPSCALER_MODEL && params.hires.model_path != nullptr;
   }
 
+  // Weights that wait on the disk are read in each picture: when that fails, they are what to name.
+  sd_image_t* generated() {
+    try {
+      sd_image_t* images = generate_image(model_->context, &params);
+      if (images == nullptr) engine::fail_if_unusable();
+      return images;
+    } catch (const std::exception&) {
+      engine::fail_if_unusable();
+      throw;
+    }
+  }
+
   void draw() {
     pass_ = params.hires.enabled ? 1 : 0;
     enter(Phase::Encode);
     engine::begin_picture(model_->context);
-    sd_image_t* images = generate_image(model_->context, &params);
+    sd_image_t* images = generated();
     throw_if_cancelled();
     if (images == nullptr || images[0].data == nullptr) {
       free_sd_images(images, images ? 1 : 0);

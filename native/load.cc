@@ -23,6 +23,7 @@ class LoadJob final : public PhasedJob {
   void run() override {
     enter(Phase::Load);
     engine::LoadOptions options;
+    options.plans = params.plans;
     options.prompt_cache = static_cast<size_t>(std::max(0, params.prompt_cache));
     options.on_group = [this](size_t done, size_t total) {
       done_ = done;

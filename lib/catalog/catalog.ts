@@ -32,8 +32,8 @@ export function findModel(name: string): CatalogModel | undefined {
 }
 
 /** The files that a model is loaded from. */
-export function modelFiles({ file, with: names }: CatalogModel): CatalogFile[] {
-  return [file, ...names.map((name) => catalog.parts[name] as CatalogFile)];
+export function modelFiles({ file, folder = [], with: names }: CatalogModel): CatalogFile[] {
+  return [file, ...folder, ...names.map((name) => catalog.parts[name] as CatalogFile)];
 }
 
 /** The license text that comes with a model, from the model's own repository. */
@@ -43,7 +43,9 @@ export function licenseFile({ file: { repo, license } }: CatalogModel): CatalogF
 
 /** All files of a repository that the catalog knows. */
 export function filesOfRepository(repo: string): CatalogFile[] {
-  return [...Object.values(catalog.parts), ...catalog.models.map(({ file }) => file)].filter((file) => file.repo === repo);
+  return [...Object.values(catalog.parts), ...catalog.models.flatMap(({ file, folder = [] }) => [file, ...folder])].filter(
+    (file) => file.repo === repo,
+  );
 }
 
 export function fileName(file: CatalogFile): string {

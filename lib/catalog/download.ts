@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ChecksumError, DownloadError } from "../errors.js";
-import type { CatalogFile } from "./entries.js";
+import { type CatalogFile, isText } from "./entries.js";
 import { type Answer, type Hub, networkError } from "./hub.js";
 import { dropDeadLock, withLock } from "./lock.js";
 import { hashFile, Part, type Reading } from "./part.js";
@@ -16,7 +16,7 @@ export interface DownloadContext {
   signal: AbortSignal;
 }
 
-/** A license is no larger. */
+/** Licenses and descriptions are no larger. */
 const maxTextBytes = 1 << 20;
 
 /**
@@ -148,7 +148,7 @@ class Download {
   }
 
   #isWhole(): boolean {
-    return this.#part.position === this.#bytes && (this.#sha256 !== undefined || this.#file.role === "license");
+    return this.#part.position === this.#bytes && (this.#sha256 !== undefined || isText(this.#file));
   }
 
   #givesUp(error: TransientError, failures: number): DownloadError {
@@ -202,7 +202,7 @@ class Download {
     const expected = this.#file.bytes ?? bytes;
     if (expected !== undefined && declared !== undefined && declared !== expected)
       throw new DownloadError(`${this.#url} has the wrong size: the server declares ${declared} bytes, expected ${expected}.`);
-    if (this.#file.role !== "license" && !this.#file.sha256 && !sha256)
+    if (!isText(this.#file) && !this.#file.sha256 && !sha256)
       throw new DownloadError(
         `${this.#url}: neither the catalog nor the server (by x-linked-etag) knows the checksum, so the file could not be checked. Use another HF_ENDPOINT, or another quantization.`,
       );
@@ -224,7 +224,7 @@ class Download {
 
   async #save({ chunks }: Answer): Promise<void> {
     const { tracker, signal } = this.#context;
-    const most = this.#bytes ?? (this.#file.role === "license" ? maxTextBytes : Infinity);
+    const most = this.#bytes ?? (isText(this.#file) ? maxTextBytes : Infinity);
     for (;;) {
       const { done, value } = await chunks.next().catch((error: unknown) => {
         signal.throwIfAborted();

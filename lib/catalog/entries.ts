@@ -6,8 +6,8 @@ export type LicenseId = "stability-ai-community" | "mit" | "apache-2.0";
 
 /** A file on the hub. */
 export interface CatalogFile {
-  /** The option of `loadModel` that takes it; `license` for a text that comes along. */
-  role: keyof ModelFiles | "license";
+  /** The option of `loadModel` that takes it; `folder` for a file of a folder that `model` takes; `license` for a text that comes along. */
+  role: keyof ModelFiles | "folder" | "license";
   repo: string;
   path: string;
   /** Exact size; null where only the hub knows it. */
@@ -21,12 +21,19 @@ export interface CatalogFile {
   comment?: string;
 }
 
+/** A small file that is no weights. The hub tells no checksum of it. */
+export function isText({ role, path }: CatalogFile): boolean {
+  return role === "license" || /\.json$/.test(path);
+}
+
 export interface CatalogModel {
   id: string;
   family: Family;
   /** The hub gives the file only to accounts that have asked for it. */
   gated: boolean;
   file: CatalogFile;
+  /** The other files of a diffusers folder, which is that of the repository; `file` is its model_index.json. */
+  folder?: CatalogFile[];
   /** Names of the parts that complete it. */
   with: string[];
 }

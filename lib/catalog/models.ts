@@ -1,9 +1,9 @@
 import type { ListedFile, ListedModel, ModelFiles } from "../types/index.js";
 import { aliasesOf, catalogModels, modelFiles } from "./catalog.js";
-import type { CatalogModel } from "./entries.js";
+import type { CatalogFile, CatalogModel } from "./entries.js";
 import { familyDefaults } from "./families.js";
 import { licenses } from "./license.js";
-import { storedFile } from "./store.js";
+import { repositoryFolder, storedFile, storedPath } from "./store.js";
 
 /** The models that are known by name, and what of them is in the cache folder. Asks no server. */
 export async function listModels(): Promise<ListedModel[]> {
@@ -45,5 +45,17 @@ async function list(model: CatalogModel): Promise<ListedModel> {
 }
 
 export async function listFiles(model: CatalogModel): Promise<ListedFile[]> {
-  return Promise.all(modelFiles(model).map(async (file) => ({ ...(await storedFile(file)), role: file.role as keyof ModelFiles })));
+  return Promise.all(modelFiles(model).map(async (file) => ({ ...(await storedFile(file)), role: optionOf(file) })));
+}
+
+/** The option of `loadModel` that takes a file, or the folder that it is in. */
+function optionOf({ role }: CatalogFile): keyof ModelFiles {
+  return role === "folder" ? "model" : (role as keyof ModelFiles);
+}
+
+/** What `loadModel` is given: by option, the stored file, or the repository's folder. */
+export function storedModel(model: CatalogModel): ModelFiles {
+  return Object.fromEntries(
+    modelFiles(model).map((file) => [optionOf(file), file.role === "folder" ? repositoryFolder(file.repo) : storedPath(file)]),
+  );
 }

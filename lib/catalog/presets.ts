@@ -4,7 +4,7 @@ import type { Family, ModelFiles } from "../types/index.js";
 import { catalogNames, findModel } from "./catalog.js";
 import { demoFiles } from "./demo.js";
 import type { CatalogModel } from "./entries.js";
-import { listFiles } from "./models.js";
+import { listFiles, storedModel } from "./models.js";
 
 /** A model known by name: its files, and what the catalog says of it. */
 export interface Preset {
@@ -40,7 +40,8 @@ async function pulledFiles(model: CatalogModel, given: ModelFiles): Promise<Mode
   const replaced = (role: keyof ModelFiles) => given[role] !== undefined || (role === "diffusionModel" && given.model !== undefined);
   const files = (await listFiles(model)).filter(({ role }) => !replaced(role));
   const missing = files.filter(({ state }) => state !== "complete");
-  if (missing.length === 0) return Object.fromEntries(files.map((file) => [file.role, file.path]));
+  if (missing.length === 0)
+    return Object.fromEntries(Object.entries(storedModel(model)).filter(([role]) => !replaced(role as keyof ModelFiles)));
   const names = missing.map(({ path: file, bytes, bytesOnDisk }) => {
     const there = bytesOnDisk > 0 ? `${formatBytes(bytesOnDisk)} of ` : "";
     return `${path.basename(file)} (${there}${formatBytes(bytes)})`;

@@ -2,6 +2,7 @@ import { InvalidOptionError } from "../errors.js";
 import type { MissingPart, PartName } from "../types/index.js";
 import type { Assembly, Given, Slot, UsedPart } from "./assembly.js";
 import { type Checkpoint, optionOf, whatIs } from "./checkpoint.js";
+import { enginePrefix } from "./plan.js";
 import { article, foreign, misplaced, partTitle, twice } from "./refusals.js";
 import { remedies } from "./remedies.js";
 
@@ -19,6 +20,7 @@ export class Assembler {
   readonly #given: Given;
   readonly #placed = new Map<Slot, Placed>();
   readonly #ignored: Assembly["ignored"] = [];
+  #title: string | undefined;
   /** Files with several parts that were found, to be used when nothing else brings a diffusion model. */
   readonly #together: Placed[] = [];
 
@@ -32,13 +34,15 @@ export class Assembler {
   }
 
   /** A file that was found. */
-  add(option: string, checkpoint: Checkpoint, inFolder: boolean): void {
+  add(option: string, checkpoint: Checkpoint, inFolder: boolean, title?: string): void {
+    if (checkpoint.parts.some(({ name }) => name === "diffusion")) this.#title ??= title;
     const slot = optionOf(checkpoint);
     if (slot === undefined) {
       if (!inFolder) throw foreign(option, checkpoint);
       this.#ignore(checkpoint, `is ${article(whatIs(checkpoint))}`);
       return;
     }
+    if (this.#isKnown(checkpoint)) return; // another part of a split checkpoint, as when all are named
     const found = { option, checkpoint, explicit: false };
     if (slot === "model") {
       this.#together.push(found);
@@ -48,6 +52,12 @@ export class Assembler {
     if (placed?.explicit) this.#ignore(checkpoint, `is not needed, as ${placed.option} was given`);
     else if (placed) throw twice(option, placed.checkpoint, checkpoint, partTitle(slot), slot);
     else this.#placed.set(slot, found);
+  }
+
+  #isKnown({ header }: Checkpoint): boolean {
+    const first = header && header.files.length > 1 ? header.files[0]?.path : undefined;
+    const known = [...this.#placed.values(), ...this.#together];
+    return first !== undefined && known.some(({ checkpoint }) => checkpoint.header?.files[0]?.path === first);
   }
 
   finish(): Assembly {
@@ -61,6 +71,7 @@ export class Assembler {
       used,
       ignored: this.#ignored,
       missing: this.#missing(used.map(({ part }) => part.name)),
+      title: this.#diffusion()?.explicit ? undefined : this.#title,
     };
   }
 
@@ -72,7 +83,10 @@ export class Assembler {
     const isDiffusion = parts.some(({ name }) => name === "diffusion");
     if (option === "model" || option === "diffusionModel") {
       const other = option === "model" ? "diffusionModel" : "model";
-      if (own === option || (option === "model" && own === "diffusionModel" && parts[0]?.prefix !== "")) return option;
+      if (own === option || (option === "model" && own === "diffusionModel" && parts[0]?.prefix === enginePrefix.diffusion)) return option;
+      const completes =
+        option === "model" && own && this.#given.explicit.diffusionModel !== undefined && this.#given.explicit[own] === undefined;
+      if (!isDiffusion && own && completes) return own;
       if (!isDiffusion || !own) throw foreign(option, checkpoint);
       if (this.#given.explicit[other] !== undefined) {
         throw new InvalidOptionError(option, `expected no ${other} beside ${checkpoint.location}, which is to be given as ${own}`);

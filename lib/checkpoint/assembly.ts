@@ -8,6 +8,8 @@ export interface Given {
   explicit: ModelFiles;
   /** Files and folders without a word on what they are. */
   found?: string[];
+  /** Where those are named. Default: "files". */
+  foundBy?: string;
   /** TAESD makes previews only, so that a VAE is needed beside it. */
   taesdPreviewOnly?: boolean;
 }
@@ -30,4 +32,6 @@ export interface Assembly {
   used: UsedPart[];
   ignored: { file: string; reason: string }[];
   missing: MissingPart[];
+  /** Name of the diffusers folder from which the diffusion model is. */
+  title?: string;
 }

@@ -5,6 +5,7 @@ import type { CheckedModelOptions } from "../options/index.js";
 import type { Family, ModelFiles } from "../types/index.js";
 import type { Assembly } from "./assembly.js";
 import { assemble } from "./components.js";
+import { planModel } from "./plan.js";
 import { checkLoadable, checkLocal } from "./refusals.js";
 
 /** A model's files by option, and what is known of them before they are loaded. */
@@ -15,6 +16,8 @@ export interface ChosenModel {
   /** Undefined where only the loaded tensors can tell: for a pickle. */
   family?: Family;
   assembly: Assembly;
+  /** How the engine is to read those files that it would not read so itself. */
+  plans?: string;
 }
 
 /**
@@ -32,13 +35,22 @@ export async function chooseFiles({ files: given, found, preset, family, params,
   const assembly = await assemble({ explicit: known?.files ?? given, found, taesdPreviewOnly }, { signal });
   checkLoadable(assembly);
   const { files } = assembly;
+  const plans = await planModel(assembly, { signal });
   const read = assembly.used.find(({ part }) => part.name === "diffusion")?.checkpoint.family;
   // Tensors cannot show that they are the demo's, so what takes their place there counts as such.
-  if (!known || ((given.diffusionModel || given.model) && preset !== "demo")) return { files, family: family ?? read, assembly };
-  return { files, name: known.name, family: family ?? known.family, assembly };
+  if (!known || ((given.diffusionModel || given.model) && preset !== "demo"))
+    return { files, name: assembly.title, family: family ?? read, assembly, plans };
+  return { files, name: known.name, family: family ?? known.family, assembly, plans };
+}
+
+/** The files of those checkpoints that have several, by the path that stands for them. */
+export function splitFiles({ assembly }: ChosenModel): Map<string, string[]> {
+  return new Map(
+    assembly.checkpoints.flatMap(({ location, header }) => (header ? [[location, header.files.map(({ path }) => path)] as const] : [])),
+  );
 }
 
 /** All that native code takes for a load. */
-export function loadParams({ files, family }: ChosenModel, params: NativeModelParams): NativeModelParams {
-  return { ...files, ...params, flashAttention: params.flashAttention ?? family !== "demo" }; // slower with the demo's tiny heads
+export function loadParams({ files, family, plans }: ChosenModel, params: NativeModelParams): NativeModelParams {
+  return { ...files, ...(plans !== undefined && { plans }), ...params, flashAttention: params.flashAttention ?? family !== "demo" }; // slower with the demo's tiny heads
 }

@@ -1,7 +1,7 @@
-import { ModelFileError } from "../errors.js";
+import { ModelFileError, UnsupportedModelError } from "../errors.js";
 import { Assembler } from "./assembler.js";
 import type { Assembly, Given, Slot } from "./assembly.js";
-import { type Checkpoint, readCheckpoint } from "./checkpoint.js";
+import { type Checkpoint, type CheckpointOptions, readCheckpoint } from "./checkpoint.js";
 import { checkpointsIn, isFolder } from "./folder.js";
 import type { ReadOptions } from "./source.js";
 
@@ -20,9 +20,9 @@ const slots: readonly Slot[] = ["model", "diffusionModel", "clipL", "clipG", "t5
  * @throws the signal's reason when it is aborted
  */
 export async function assemble(given: Given, options: AssembleOptions = {}): Promise<Assembly> {
-  const { explicit, found = [] } = given;
+  const { explicit, found = [], foundBy = "files" } = given;
   const assembler = new Assembler(given);
-  const places = found.map((location) => ({ location, option: "files" }));
+  const places = found.map((location) => ({ location, option: foundBy }));
   for (const slot of slots) {
     const location = explicit[slot];
     if (location === undefined) continue;
@@ -31,14 +31,13 @@ export async function assemble(given: Given, options: AssembleOptions = {}): Pro
   }
   for (const { location, option } of places) {
     const folder = await isFolder(location);
-    for (const file of folder ? await labelled(option, checkpointsIn(location)) : [location]) {
-      assembler.add(option, await read(option, file, options), folder);
-    }
+    const { files, title } = folder ? await labelled(option, checkpointsIn(location)) : { files: [location], title: undefined };
+    for (const file of files) assembler.add(option, await read(option, file, { ...options, title }), folder, title);
   }
   return assembler.finish();
 }
 
-async function read(option: string, location: string, options: AssembleOptions): Promise<Checkpoint> {
+async function read(option: string, location: string, options: AssembleOptions & CheckpointOptions): Promise<Checkpoint> {
   return options.known?.get(location) ?? labelled(option, readCheckpoint(location, options));
 }
 
@@ -47,6 +46,7 @@ export async function labelled<T>(option: string, work: Promise<T>): Promise<T> 
   try {
     return await work;
   } catch (error) {
+    if (error instanceof UnsupportedModelError) throw new UnsupportedModelError(`${option}: ${error.message}`, { cause: error.cause });
     if (!(error instanceof ModelFileError)) throw error;
     const { file, offset, cause } = error;
     throw new ModelFileError(`${option}: ${error.message}`, { file, offset, cause });

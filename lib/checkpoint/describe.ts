@@ -1,9 +1,10 @@
 import { families, maxSide } from "../catalog/families.js";
-import type { FileInspection, InspectedLora, InspectedPart, Layout, PartName } from "../types/index.js";
+import type { FileInspection, InspectedLora, InspectedPart, Layout, PartName, TensorUses } from "../types/index.js";
 import { type Checkpoint, optionOf, whatIs } from "./checkpoint.js";
 import { findFault } from "./faults.js";
 import type { Header } from "./header.js";
 import { readAdapter } from "./lora/adapter.js";
+import { refusalText } from "./refusals.js";
 import { elementsOf, type TensorInfo } from "./tensors.js";
 
 /** What the makers of the parts gave them, for files that do not say. */
@@ -30,6 +31,8 @@ export function describe(checkpoint: Checkpoint, bytes: number): FileInspection 
     layout: layoutOf(checkpoint),
     parts,
     ...(header && kind?.id === "lora" ? { lora: describeLora(header) } : {}),
+    quantization: checkpoint.quantization?.kind,
+    tensors: describeUses(checkpoint),
     parameters: sum("parameters"),
     bytes: header ? sum("bytes") : bytes,
     maxSide: size && maxSide(size.positions),
@@ -41,7 +44,7 @@ export function describe(checkpoint: Checkpoint, bytes: number): FileInspection 
 
 function describeParts({ header, kind, parts }: Checkpoint): Record<string, InspectedPart> {
   if (!header) return {};
-  if (kind) return { [kind.id === "diffusers" ? "diffusion" : kind.id === "unknown" ? "other" : kind.id]: totals(header.tensors) };
+  if (kind) return { [kind.id === "unknown" ? "other" : kind.id]: totals(header.tensors) };
   const described = parts.map((part) => {
     const fault = findFault(part, header);
     return [part.name, { ...totals([...part.tensors.values()]), ...(fault === undefined ? {} : { fault }) }];
@@ -57,6 +60,21 @@ function describeLora(header: Header): InspectedLora {
   return { used, idle: idle.length, homeless: homeless.length, changes: counts, ...(fault === undefined ? {} : { fault }) };
 }
 
+/** Names that stand for all of a kind. */
+const shownTensors = 3;
+
+/** What becomes of the tensors of a model's parts; of other kinds, only what keeps them from being read. */
+function describeUses({ used, idle, refused, parts }: Checkpoint): TensorUses | undefined {
+  if (parts.length === 0 && !refused) return undefined;
+  const first = (tensors: readonly TensorInfo[]) => tensors.slice(0, shownTensors).map(({ name }) => name);
+  const without = [...(idle ?? [])].map(([reason, tensors]) => ({ reason, tensors: tensors.length, first: first(tensors) }));
+  return {
+    used: used ?? 0,
+    withoutEffect: without,
+    ...(refused && { refused: { reason: refusalText(refused), tensors: refused.tensors.length, first: first(refused.tensors) } }),
+  };
+}
+
 function totals(tensors: readonly TensorInfo[]): InspectedPart {
   const types: Record<string, number> = {};
   for (const { type } of tensors) types[type] = (types[type] ?? 0) + 1;
@@ -70,19 +88,18 @@ function totals(tensors: readonly TensorInfo[]): InspectedPart {
 
 function layoutOf({ format, kind, parts }: Checkpoint): Layout {
   if (format === "checkpoint") return "unknown";
-  if (kind) return kind.id === "diffusers" ? "diffusers" : "foreign";
+  if (kind) return "foreign";
   const [part] = parts;
   if (parts.length > 1 || !part) return "all-in-one";
-  if (part.name === "diffusion") return "diffusion-only";
+  if (part.name === "diffusion" && part.naming === "original") return "diffusion-only";
   return part.naming === "original" ? "part" : part.naming;
 }
 
-function licenseOf({ header, kind, parts, family }: Checkpoint): FileInspection["license"] {
+function licenseOf({ header, parts, family }: Checkpoint): FileInspection["license"] {
   const keys = ["general.license.name", "general.license", "modelspec.license", "license"];
   const written = keys.map((key) => header?.metadata[key]).find((value) => typeof value === "string" && value !== "");
   if (written) return { name: written as string, source: "metadata" };
   if (family) return { name: families[family].license, source: "implied" };
-  if (kind?.id === "diffusers") return { name: partLicenses.diffusion, source: "implied" };
   const [part] = parts;
   return part && { name: partLicenses[part.name], source: "implied" };
 }

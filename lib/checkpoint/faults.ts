@@ -2,15 +2,14 @@ import { shown } from "./cursor.js";
 import type { Header } from "./header.js";
 import { wantedTensors } from "./layouts.js";
 import type { Part } from "./parts.js";
+import { readable } from "./plan.js";
 import { diffusionSize } from "./size.js";
 
 /**
  * What keeps the engine from loading a part: a tensor that is missing, or of another shape or type than the engine computes with. Undefined
  * when it will do.
  */
-export function findFault(part: Part, { format, tensors }: Header): string | undefined {
-  const unreadable = format === "safetensors" ? tensors.find(({ type }) => !readable.has(type)) : undefined;
-  if (unreadable) return `has ${shown(unreadable.name)} of type ${unreadable.type}, which the engine does not read`;
+export function findFault(part: Part, { format }: Pick<Header, "format">): string | undefined {
   const size = part.name === "diffusion" ? sizeFault(part) : undefined;
   if (size) return size;
   const wanted = wantedTensors(part, format);
@@ -28,9 +27,6 @@ export function findFault(part: Part, { format, tensors }: Header): string | und
   }
   return undefined;
 }
-
-/** One tensor of another type, used or not, and the engine gives up on a safetensors file. */
-const readable = new Set(["f16", "bf16", "f32", "f64", "f8_e4m3", "f8_e5m2", "i32", "i64", "u8"]);
 
 /** Types whose values the engine can compute with, or turn into such. */
 function isWeight(type: string, format: Header["format"]): boolean {

@@ -31,8 +31,20 @@ export async function fingerprint(file: string): Promise<string> {
   }
 }
 
-/** The fingerprint of each file by its option's name. */
-export async function fingerprints(files: ModelFiles): Promise<Record<string, string>> {
+/** The fingerprint of each checkpoint by its option's name; of one in several files, that of their fingerprints. */
+export async function fingerprints(
+  files: ModelFiles,
+  split: ReadonlyMap<string, readonly string[]> = new Map(),
+): Promise<Record<string, string>> {
   const entries = Object.entries(files).filter(([, file]) => file);
-  return Object.fromEntries(await Promise.all(entries.map(async ([option, file]) => [option, await fingerprint(file)])));
+  return Object.fromEntries(await Promise.all(entries.map(async ([option, file]) => [option, await ofAll(split.get(file) ?? [file])])));
+}
+
+async function ofAll(files: readonly string[]): Promise<string> {
+  const [first = "", ...others] = await Promise.all(files.map(fingerprint));
+  if (others.length === 0) return first;
+  return createHash("sha256")
+    .update([first, ...others].join("\n"))
+    .digest("hex")
+    .slice(0, 10);
 }

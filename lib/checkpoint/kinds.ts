@@ -3,7 +3,7 @@ import type { TensorInfo } from "./tensors.js";
 
 /** What a checkpoint is that is no model of Stable Diffusion 3, or is one that the engine cannot read. */
 export interface Kind {
-  id: "lora" | "controlNet" | "upscaler" | "diffusers" | "other" | "unknown";
+  id: "lora" | "controlNet" | "upscaler" | "other" | "unknown";
   name: string;
 }
 
@@ -29,13 +29,6 @@ const table: [id: Kind["id"], name: string, ...patterns: string[]][] = [
   ["upscaler", "ESRGAN upscaler", "^model\\.0\\.weight$", "^model\\.1\\.sub\\.0\\."],
   ["other", "textual inversion", "^(?:emb_params|string_to_param)\\b"],
   ["other", "IP-Adapter", "^(?:image_proj|ip_adapter)\\."],
-  [
-    "diffusers",
-    "Stable Diffusion 3 transformer in the diffusers layout",
-    "^transformer_blocks\\.0\\.attn\\.add_q_proj\\.",
-    "^time_text_embed\\.text_embedder\\.",
-    "^pos_embed\\.proj\\.",
-  ],
   ["other", "Qwen-Image", "^transformer_blocks\\.\\d+\\.img_mod\\."],
   ["other", "FLUX.2", "^double_stream_modulation_img\\."],
   ["other", "Chroma", "^distilled_guidance_layer\\."],
@@ -54,15 +47,21 @@ const table: [id: Kind["id"], name: string, ...patterns: string[]][] = [
   ["other", "Stable Video Diffusion", "\\.time_mixer\\.mix_factor$|\\.time_stack\\."],
   ["other", "Wan VAE", "^decoder\\.middle\\.0\\.residual\\."],
   ["other", "CLIP in OpenCLIP's own layout", "^(?:text\\.)?transformer\\.resblocks\\.\\d+\\.attn\\."],
-  ["other", "CLIP vision encoder", "^vision_model\\.|^visual\\."],
   ["other", "language model", "^blk\\.\\d+\\.attn_q\\.|^layers\\.\\d+\\.self_attn\\.q_proj\\."],
 ];
 
-const kinds = table.map(([id, name, ...patterns]) => ({
-  id,
-  name,
-  patterns: patterns.map((pattern) => new RegExp(pattern.replaceAll("^", start), "m")),
-}));
+/** What may also stand beside a part that is read. */
+const fragmentTable: typeof table = [["other", "CLIP vision encoder", "^vision_model\\.|^visual\\."]];
+
+const compile = (lines: typeof table) =>
+  lines.map(([id, name, ...patterns]) => ({
+    id,
+    name,
+    patterns: patterns.map((pattern) => new RegExp(pattern.replaceAll("^", start), "m")),
+  }));
+
+const kinds = compile(table);
+const fragments = compile(fragmentTable);
 
 /** U-Nets are told apart by the width of the text they attend to. */
 const unets: Record<number, string> = {
@@ -73,13 +72,23 @@ const unets: Record<number, string> = {
 };
 
 /** Names what a checkpoint is by the tensors that only this kind has; undefined for Stable Diffusion 3 and for what is not known. */
-export function detectKind(tensors: TensorInfo[]): Kind | undefined {
-  const names = tensors.map(({ name }) => name).join("\n");
-  const found = kinds.find(({ patterns }) => patterns.every((pattern) => pattern.test(names)));
-  if (found) return { id: found.id, name: found.name === "LoRA" ? readAdapter({ tensors, metadata: {} }).title : found.name };
+export function detectKind(tensors: readonly TensorInfo[]): Kind | undefined {
+  const found = find(kinds, tensors);
+  if (found) return found.name === "LoRA" ? { ...found, name: readAdapter({ tensors: [...tensors], metadata: {} }).title } : found;
   const isUnet = (name: string) =>
     /(^|\.)(input_blocks|output_blocks|down_blocks|up_blocks)\.\d/.test(name) && !/(^|\.)(en|de)coder\./.test(name);
   if (!tensors.some(({ name }) => isUnet(name))) return undefined;
   const [width = 0] = tensors.find(({ name }) => isUnet(name) && name.endsWith(".attn2.to_k.weight"))?.shape ?? [];
   return { id: "other", name: unets[width] ?? "diffusion model with a U-Net" };
+}
+
+/** The same for a checkpoint in which no part was found. */
+export function detectFragment(tensors: readonly TensorInfo[]): Kind | undefined {
+  return find(fragments, tensors);
+}
+
+function find(lines: typeof kinds, tensors: readonly TensorInfo[]): Kind | undefined {
+  const names = tensors.map(({ name }) => name).join("\n");
+  const found = lines.find(({ patterns }) => patterns.every((pattern) => pattern.test(names)));
+  return found && { id: found.id, name: found.name };
 }

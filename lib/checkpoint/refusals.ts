@@ -2,25 +2,28 @@ import { InvalidOptionError, MissingComponentError, ModelFileError, type SdcppEr
 import type { ModelFiles, PartName } from "../types/index.js";
 import type { Assembly, Slot } from "./assembly.js";
 import { type Checkpoint, optionOf, partTitles, whatIs } from "./checkpoint.js";
+import { shown } from "./cursor.js";
 import { findFault } from "./faults.js";
 import type { Kind } from "./kinds.js";
 import { isUrl } from "./location.js";
+import type { Part } from "./parts.js";
+import type { Refusal } from "./quantization.js";
 import { advice, remedies } from "./remedies.js";
 
 /**
  * Fails when the files do not make a model that the engine can load.
  * @throws InvalidOptionError for a URL
- * @throws UnsupportedModelError for a file that is split
+ * @throws UnsupportedModelError for a file whose weights mean something that is not read, or with tensors of which nothing is known
  * @throws ModelFileError for a part that lacks tensors, or has some of other shapes than the engine computes with
  * @throws MissingComponentError that names the files to get
  */
 export function checkLoadable({ used, checkpoints, missing, ignored }: Assembly): void {
-  for (const checkpoint of checkpoints) checkWhole(used.find((part) => part.checkpoint === checkpoint)?.option ?? "files", checkpoint);
+  for (const checkpoint of checkpoints)
+    checkLocal(used.find((part) => part.checkpoint === checkpoint)?.option ?? "files", checkpoint.location);
   for (const { option, checkpoint, part } of used) {
-    const fault = checkpoint.header && findFault(part, checkpoint.header);
-    if (!fault) continue;
-    const { location } = checkpoint;
-    throw new ModelFileError(`${option}: ${location} cannot be used as ${partTitles[part.name]}: it ${fault}`, { file: location });
+    if (checkpoint.quantization?.refused) checkRefused(option, checkpoint); // a tensor may be missing because it has another form
+    checkFault(option, checkpoint, part);
+    checkRefused(option, checkpoint);
   }
   const required = missing.find((part) => part.required);
   if (required) throw lack(required.part, ignored);
@@ -31,7 +34,25 @@ export function checkLocal(option: string, location: string): void {
   if (isUrl(location)) throw new InvalidOptionError(option, `expected a file of this machine, received the URL ${location}; download it`);
 }
 
-/** The engine reads whole files alone. */
+/** @throws UnsupportedModelError that names what the file has */
+export function checkRefused(option: string, { location, refused }: Checkpoint): void {
+  if (refused) throw new UnsupportedModelError(`${option}: ${location} ${refusalText(refused)}`);
+}
+
+/** @throws ModelFileError for a part that lacks a tensor, or has one of another shape or type than the engine computes with */
+export function checkFault(option: string, { location, header }: Checkpoint, part: Part): void {
+  const fault = header && findFault(part, header);
+  if (fault) throw new ModelFileError(`${option}: ${location} cannot be used as ${partTitles[part.name]}: it ${fault}`, { file: location });
+}
+
+/** "has weights quantized by …: 24 tensors such as "x"; get a copy …" */
+export function refusalText({ what, remedy, tensors }: Refusal): string {
+  const [first] = tensors;
+  const count = tensors.length === 1 ? "the tensor" : `${tensors.length} tensors such as`;
+  return `${what}${first ? `: ${count} ${shown(first.name)}` : ""}${remedy ? `; ${remedy}` : ""}`;
+}
+
+/** What is read from whole files alone: LoRAs and upscalers. */
 export function checkWhole(option: string, { location, header }: Checkpoint): void {
   checkLocal(option, location);
   if (!header || header.files.length === 1) return;
@@ -78,7 +99,9 @@ export function foreign(option: string, checkpoint: Checkpoint): SdcppError {
   const place = own && own !== option ? `give it as ${own}` : undefined;
   const remedy = checkpoint.format === "checkpoint" ? "give it by its option" : checkpoint.kind ? remedyOf[checkpoint.kind.id] : place;
   const expected =
-    option === "files" ? "parts of Stable Diffusion 3 or 3.5" : `${article(partTitle(option as Slot))} of Stable Diffusion 3 or 3.5`;
+    option === "files" || option === "input"
+      ? "parts of Stable Diffusion 3 or 3.5"
+      : `${article(partTitle(option as Slot))} of Stable Diffusion 3 or 3.5`;
   return new UnsupportedModelError(
     `${option}: ${checkpoint.location} is ${article(whatIs(checkpoint))}, expected ${expected}${remedy ? `; ${remedy}` : ""}`,
   );
@@ -88,7 +111,6 @@ const remedyOf: Partial<Record<Kind["id"], string>> = {
   lora: "give a LoRA to generate() as one of loras",
   controlNet: "ControlNets are not supported",
   upscaler: "give it to upscale() or loadUpscaler()",
-  diffusers: "get the model in its original layout or as GGUF, with tensors that begin with joint_blocks or model.diffusion_model",
 };
 
 /** "a VAE", "an unknown kind of model" */

@@ -20,7 +20,7 @@ export function siblings(location: string): string[] {
 }
 
 export function isIndex(location: string): boolean {
-  return /\.safetensors\.index\.json$/i.test(fileName(location));
+  return /\.safetensors\.index(\.\w+)?\.json$/i.test(fileName(location)); // ".index.fp16.json" is a variant's
 }
 
 /** Where an index says each tensor is. */

@@ -12,6 +12,18 @@ export interface TensorInfo {
   file: string;
 }
 
+/** Rows of a tensor (of its slowest dimension): all, unless `rows` says how many from `from` on. */
+export interface Piece {
+  tensor: TensorInfo;
+  from?: number;
+  rows?: number;
+}
+
+/** A tensor of the model: one of the file, or pieces of some, one after the other. */
+export interface Weight extends TensorInfo {
+  pieces?: Piece[];
+}
+
 /** Published checkpoints have up to some thousands. */
 export const mostTensors = 65_536;
 
@@ -125,4 +137,11 @@ export function findOverlap(tensors: readonly TensorInfo[]): [TensorInfo, Tensor
     if (next && tensor.offset + tensor.bytes > next.offset) return [tensor, next];
   }
   return undefined;
+}
+
+/** Adds a tensor to those of a reason. */
+export function collect(map: Map<string, TensorInfo[]>, reason: string, tensor: TensorInfo): void {
+  const tensors = map.get(reason);
+  if (tensors) tensors.push(tensor);
+  else map.set(reason, [tensor]);
 }

@@ -49,6 +49,8 @@ export type NativeEvent =
 
 /** Mirrors `native/params/model.cc`. Unset members keep the engine's own defaults. */
 export interface NativeModelParams extends ModelFiles {
+  /** JSON of lib/checkpoint/plan.ts: by the path in one of the options above, how to read what is there. */
+  plans?: string;
   taesdPreviewOnly?: boolean;
   threads?: number;
   weightType?: string;
@@ -70,6 +72,8 @@ export interface NativeConvertParams {
   vae?: string;
   rules?: string;
   threads?: number;
+  /** As in NativeModelParams. */
+  plans?: string;
 }
 
 /** Mirrors `native/params/generate.cc`. */
@@ -168,6 +172,8 @@ export interface NativePartFootprint {
   mapped: number;
   /** Most that reading the weights holds beside them. */
   staging: number;
+  /** Of mapped files, what is read from them and kept in another form: pages that stay, until the system needs memory. */
+  touched: number;
   device: string;
   weightsDevice: string;
   /** Of a text encoder. */

@@ -51,6 +51,8 @@ export function needOf(
   for (const [, part] of parts) {
     if (part.weightsDevice !== "disk") add(stays, part.weightsDevice, part.weights);
     add(mapped, part.weightsDevice, part.mapped);
+    add(stays, host, part.touched);
+    add(mapped, host, part.touched);
   }
   const run: Bytes = {};
   for (const phase of phasesOf(info, measured, maxVram)) raise(run, phase);

@@ -29,7 +29,10 @@ const isolate = { kind: "boolean", default: false, description: "Run the engine 
 const prompt = { kind: "string", maxBytes: 16_384 } as const;
 
 export const fileOptions: OptionTable = {
-  model: { ...file, description: "All-in-one file: diffusion model, and possibly text encoders and VAE" },
+  model: {
+    ...file,
+    description: "All-in-one file: diffusion model, and possibly text encoders and VAE; or a folder, as diffusers makes it",
+  },
   diffusionModel: { ...file, description: "File with the diffusion transformer alone" },
   clipL: { ...file, description: "CLIP-L text encoder" },
   clipG: { ...file, description: "CLIP-G text encoder" },
@@ -107,7 +110,7 @@ export const inspectOptions: OptionTable = {
 };
 
 export const convertOptions: OptionTable = {
-  input: { ...file, required: true, description: "Checkpoint to convert" },
+  input: { ...file, required: true, description: "Checkpoint to convert, or a folder of a model's parts, as diffusers makes it" },
   output: { ...file, required: true, description: "GGUF file to write" },
   type: { kind: "enum", values: convertTypes, required: true, description: "Type of the weights" },
   vae: { ...file, description: "VAE to put into the output, which then loads as --model" },

@@ -2,7 +2,10 @@ import type { LogEvent, ProgressEvent } from "./events.js";
 import type { ConvertType } from "./names.js";
 
 export interface ConvertOptions {
-  /** A checkpoint or one part of it: GGUF, safetensors or .ckpt. */
+  /**
+   * A checkpoint or one part of it: GGUF, safetensors (also split, named by any part or the index) or .ckpt; or a folder with the parts of a model, as
+   * diffusers makes it, which become one file for `model`.
+   */
   input: string;
   /** The file to write; ends in .gguf. Its folder must exist. An older file is replaced when the new one is complete. */
   output: string;

@@ -15,11 +15,14 @@ export type Family =
 /** The parts that a picture is made with. */
 export type PartName = "diffusion" | "clipL" | "clipG" | "t5xxl" | "vae" | "taesd";
 
-/** Paths of a model's parts: GGUF or safetensors files in the original layout. */
+/** Paths of a model's parts: GGUF or safetensors files in the original layout or diffusers'; of split ones any part, or the index. */
 export interface ModelFiles {
-  /** An all-in-one file: diffusion model, and possibly text encoders and VAE (tensor names begin with `model.diffusion_model.`). */
+  /**
+   * An all-in-one file: diffusion model, and possibly text encoders and VAE (tensor names begin with `model.diffusion_model.`). Or a folder, as in
+   * `files`.
+   */
   model?: string;
-  /** A file with the diffusion transformer alone (city96 style: `joint_blocks…`). */
+  /** A file with the diffusion transformer alone (city96 style: `joint_blocks…`; diffusers: `transformer_blocks…`). */
   diffusionModel?: string;
   /** CLIP-L text encoder (OpenAI ViT-L/14). At least one text encoder is needed, here or inside `model`. */
   clipL?: string;

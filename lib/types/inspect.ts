@@ -8,7 +8,7 @@ export type Layout =
   | "all-in-one"
   /** One other part in the names of its makers. */
   | "part"
-  /** In the names of Hugging Face's diffusers: such a VAE is read, such a diffusion model is not. */
+  /** A diffusion model or VAE in the names of Hugging Face's diffusers, which are read. */
   | "diffusers"
   /** A T5 encoder in the names of llama.cpp, which is read. */
   | "llama.cpp"
@@ -41,6 +41,16 @@ export interface InspectedLora {
   fault?: string;
 }
 
+/** What becomes of a file's tensors: each is read, changes no picture, or is the reason why the file is refused. */
+export interface TensorUses {
+  /** How many are read, the scales of quantized weights among them. */
+  used: number;
+  /** Those that change no picture, and why. `first` are some of their names. */
+  withoutEffect: { reason: string; tensors: number; first: string[] }[];
+  /** Why the file is not read: a quantization that is not known, or tensors of which nothing is known. */
+  refused?: { reason: string; tensors: number; first: string[] };
+}
+
 /** What one checkpoint is. */
 export interface FileInspection {
   /** Path or URL, as it was given. */
@@ -57,6 +67,10 @@ export interface FileInspection {
   parts: Record<string, InspectedPart>;
   /** Of a LoRA. */
   lora?: InspectedLora;
+  /** How the weights are quantized beside their types: "scaled weights (a factor for each tensor)". */
+  quantization?: string;
+  /** Of parts of a model, and of files that are refused. */
+  tensors?: TensorUses;
   parameters: number;
   bytes: number;
   /** Largest width or height of a picture in pixels, from the position table. */

@@ -31,7 +31,8 @@ export interface Offload {
 
 export interface ModelOptions extends ModelFiles {
   /**
-   * Files of the model, or folders with them (and with folders directly in them), in any order: which is which shows in their tensors.
+   * Files of the model, or folders with them (and with folders directly in them), in any order: which is which shows in their tensors. Of a
+   * diffusers folder, what its `model_index.json` names.
    * The options above win over what is found here. What is no part of a model is an error among files, and passed over in folders. A VAE
    * wins over a TAESD, except with `taesdPreviewOnly`.
    */

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "core/util.h"
+#include "engine/plan.h"
 #include "errors.h"
 #include "gguf.h"
 #include "job/cancel.h"
@@ -167,6 +168,7 @@ void describe(gguf_context* gguf, const ConvertRequest& request, const ModelLoad
     const std::unique_ptr<gguf_context, FreeGguf> source(gguf_init_from_file(request.input.c_str(), {true, nullptr}));
     if (source) gguf_set_kv(gguf, source.get());
     gguf_remove_key(gguf, "general.alignment");  // of the source; the writer pads to the default
+    for (const char* key : {"split.no", "split.count", "split.tensors.count"}) gguf_remove_key(gguf, key);  // the output is whole
   }
   const auto& tensors = loader.get_tensor_storage_map();
   const bool sd3 = std::any_of(tensors.begin(), tensors.end(), [](const auto& entry) { return contains(entry.first, "joint_blocks."); });
@@ -250,13 +252,15 @@ void read(ModelLoader& loader, const Group& group, std::vector<uint8_t>& data) {
       false, &names);
   for (const auto& [source, target] : group.tensors) target->data = nullptr;
   throw_if_cancelled();
-  if (!ok) throw Failure(code::ModelFile, "the weights could not be read; the file may be truncated or damaged");
+  if (!ok) fail_weights();
 }
 
 }  // namespace
 
 Converted convert(const ConvertRequest& request) {
   const TypeChoice choice(static_cast<ggml_type>(request.type), request.rules);
+  take_unusable();  // of a call before
+  const Plans listed(request.plans);
   const std::unique_ptr<ModelLoader> loader = open_files(request);
   loader->set_n_threads(request.threads);
   const Layout layout = lay_out(*loader, choice);

@@ -11,8 +11,9 @@ namespace sdcpp::engine {
 struct ConvertRequest {
   std::string input, vae, output;
   sd_type_t type = SD_TYPE_COUNT;
-  std::string rules;  // "regex=type,…"; the first that matches a tensor's name decides
-  int threads = 0;    // 0 = physical cores
+  const char* plans = nullptr;  // see plan.h
+  std::string rules;            // "regex=type,…"; the first that matches a tensor's name decides
+  int threads = 0;              // 0 = physical cores
   // Called before each group of tensors is read: how many of all have been written.
   std::function<void(size_t done, size_t total)> on_group;
 };

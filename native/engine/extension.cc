@@ -11,6 +11,7 @@
 #include "engine/lora/selection.h"
 #include "engine/numbers.h"
 #include "engine/parts.h"
+#include "engine/plan.h"
 #include "engine/repack.h"
 #include "errors.h"
 #include "job/cancel.h"
@@ -108,6 +109,17 @@ LoraExtension& loras_of(StableDiffusionGGML& sd) {
   throw Failure(code::Generation, "the context does not come from load()");
 }
 
+// Mapped weights pass no loader. Each step would read them anyway, so looking at them costs no more than their first reading.
+void check_mapped(const std::vector<ggml_tensor*>& tensors, const String2TensorStorage& stored) {
+  for (const ggml_tensor* tensor : tensors) {
+    const auto found = stored.find(tensor->name);
+    const bool here = tensor->buffer != nullptr && ggml_backend_buffer_is_host(tensor->buffer) && tensor->data != nullptr;
+    if (found == stored.end() || !here || tensor->type != found->second.type) continue;
+    throw_if_cancelled();
+    if (!accept(found->second, static_cast<const char*>(tensor->data))) fail_weights();
+  }
+}
+
 // Reads all weights now; the engine would read them during the first picture. A module kept on disk stays there.
 void preload(StableDiffusionGGML& sd, const Modules& modules, const OnGroup& on_group) {
   const auto& stored = sd.model_manager->loader().get_tensor_storage_map();
@@ -128,8 +140,10 @@ void preload(StableDiffusionGGML& sd, const Modules& modules, const OnGroup& on_
     throw_if_cancelled();
     if (!ok) {
       const std::string reason = lora::take_merge_failure();
-      throw Failure(code::ModelFile, reason.empty() ? "the weights could not be read; the file may be truncated or damaged" : reason);
+      if (!reason.empty()) throw Failure(code::ModelFile, reason);
+      fail_weights();
     }
+    if (sd.enable_mmap) check_mapped(group.tensors, stored);
     sd.model_manager->release_compute_backend_params(group.tensors);
     done += group.tensors.size();
   }
@@ -223,6 +237,8 @@ Encoded encode(sd_ctx_t* context, const std::string& prompt) {
 void check_prompt(const sd_ctx_t* context, const std::string& prompt) { conditioner_of(context).check(prompt); }
 
 sd_ctx_t* load(const sd_ctx_params_t& params, const LoadOptions& options, ModelInfo& info) {
+  take_unusable();  // of a call before
+  const Plans listed(options.plans);
   Context context = open(params);
   StableDiffusionGGML& sd = *context->sd;
   const Modules modules = modules_of(sd);

@@ -29,7 +29,8 @@ struct ModelInfo {
 };
 
 struct LoadOptions {
-  size_t prompt_cache = 0;  // prompts whose encoding is kept
+  const char* plans = nullptr;  // see plan.h
+  size_t prompt_cache = 0;      // prompts whose encoding is kept
   // Called before each group of tensors is read: how many of all have been read.
   std::function<void(size_t done, size_t total)> on_group;
 };
@@ -75,6 +76,9 @@ void check_prompt(const sd_ctx_t* context, const std::string& prompt);
 // Like new_sd_ctx, but when it returns the weights are in memory, the prompts are conditioned by our own conditioner,
 // and whatever is wrong with the files has been thrown as a Failure.
 sd_ctx_t* load(const sd_ctx_params_t& params, const LoadOptions& options, ModelInfo& info);
+
+// Throws the Failure that names a tensor with NaN or infinite numbers, if one has been read since the last load or failure. Engine thread.
+void fail_if_unusable();
 
 // Before each generate_image.
 void begin_picture(sd_ctx_t* context);

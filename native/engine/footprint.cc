@@ -8,6 +8,7 @@
 #include "engine/clip.h"
 #include "engine/modules.h"
 #include "engine/parts.h"
+#include "engine/plan.h"
 #include "errors.h"
 #include "model/diffusion/dit.hpp"  // mmdit.hpp needs it and does not include it
 #include "model/diffusion/mmdit.hpp"
@@ -56,6 +57,15 @@ Computation measure_graph(GGMLRunner& runner, int threads, const BuildGraph& bui
   result.buffer = size;
   if (sd_backend_is_cpu(backend)) result.work = graph_plan(graph, threads).work_size;
   return result;
+}
+
+// Whether a tensor is made while it is read, and so never mapped.
+bool assembled([[maybe_unused]] const TensorStorage& storage) {
+#ifdef SDCPP_TENSOR_SOURCES
+  return storage.source != nullptr;
+#else
+  return false;
+#endif
 }
 
 Computation largest(const Computation& a, const Computation& b) { return {std::max(a.buffer, b.buffer), std::max(a.work, b.work)}; }
@@ -197,7 +207,9 @@ class HeaderFootprint final : public Footprint {
       const uint64_t bytes = GGML_PAD(ggml_backend_buft_get_alloc_size(type, tensor), ggml_backend_buft_get_alignment(type));
       const bool as_stored = storage.type == tensor->type && !storage.is_f64 && !storage.is_i64;
       part.weights += bytes;
-      if (maps && as_stored && !storage.is_f8_e4m3 && !storage.is_f8_e5m2) part.mapped += bytes;
+      const bool mapped = maps && as_stored && !assembled(storage) && !storage.is_f8_e4m3 && !storage.is_f8_e5m2;
+      if (mapped) part.mapped += bytes;
+      if (params.enable_mmap && !mapped && !assembled(storage)) part.touched += storage.nbytes_to_read();
       if (!as_stored || !on_host) staged.push_back(std::max<uint64_t>(storage.nbytes(), storage.nbytes_to_read()));
       tensor->data = tensor;  // any address: for ggml's allocator weights are in a buffer of their own
     }
@@ -263,6 +275,9 @@ class HeaderFootprint final : public Footprint {
 
 }  // namespace
 
-std::unique_ptr<Footprint> open_footprint(const sd_ctx_params_t& params) { return std::make_unique<HeaderFootprint>(params); }
+std::unique_ptr<Footprint> open_footprint(const sd_ctx_params_t& params, const char* plans) {
+  const Plans listed(plans);
+  return std::make_unique<HeaderFootprint>(params);
+}
 
 }  // namespace sdcpp::engine

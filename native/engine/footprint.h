@@ -20,6 +20,7 @@ struct PartFootprint {
   uint64_t weights = 0;        // bytes, as they will be in memory
   uint64_t mapped = 0;         // of these, what stays in a mapped file
   uint64_t staging = 0;        // most that reading them holds beside them
+  uint64_t touched = 0;        // of mapped files, what is read from them and kept in another form; those pages stay too
   std::string device;          // that computes it, by ggml's name
   std::string weights_device;  // that keeps its weights, or "disk"
   Computation text;            // of an encoder: 77 tokens
@@ -56,7 +57,7 @@ class Footprint {
   virtual std::map<std::string, DeviceMemory> devices() const = 0;
 };
 
-// Throws a Failure, as load() does, for files that cannot be used. Engine thread.
-std::unique_ptr<Footprint> open_footprint(const sd_ctx_params_t& params);
+// Throws a Failure, as load() does, for files that cannot be used. `plans`: see plan.h. Engine thread.
+std::unique_ptr<Footprint> open_footprint(const sd_ctx_params_t& params, const char* plans);
 
 }  // namespace sdcpp::engine

@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "core/util.h"
+#include "engine/extension.h"
+#include "errors.h"
 
 namespace sdcpp::engine {
 namespace {
@@ -35,8 +37,10 @@ bool is_finite(ggml_type type, const char* data, int64_t count) {
     case GGML_TYPE_F32: return !any_not_finite<uint32_t>(data, count, 0x7f800000u);
     case GGML_TYPE_F16: return !any_not_finite<uint16_t>(data, count, 0x7c00u);
     case GGML_TYPE_BF16: return !any_not_finite<uint16_t>(data, count, 0x7f80u);
-    default: return true;
+    default: break;
   }
+  // Quantized: their factors. It says on stderr which block is wrong.
+  return !ggml_is_quantized(type) || ggml_validate_row_data(type, data, ggml_row_size(type, count));
 }
 
 }  // namespace
@@ -49,6 +53,26 @@ ListedFile::ListedFile(std::string path, Listing listing) : path_(std::move(path
 ListedFile::~ListedFile() {
   const std::lock_guard<std::mutex> lock(mutex);
   listings.erase(path_);
+}
+
+bool accept(const TensorStorage& storage, const char* data) {
+  if (is_finite(storage.type, data, storage.nelements())) return true;
+  const std::lock_guard<std::mutex> lock(mutex);
+  if (unusable.empty()) unusable = storage.name;
+  return false;
+}
+
+void fail_weights() {
+  fail_if_unusable();
+  throw Failure(code::ModelFile, "the weights could not be read; the file may be truncated or damaged");
+}
+
+void fail_if_unusable() {
+  const std::string name = take_unusable();
+  if (name.empty()) return;
+  throw Failure(code::ModelFile, "the tensor '" + name +
+                                     "' has NaN or infinite weights, as happens when half floats overflow, and would draw nothing; "
+                                     "get the file in BF16 or F32");
 }
 
 std::string take_unusable() {
@@ -74,10 +98,4 @@ bool sdcpp_list_tensors(const std::string& path, const std::string& prefix, std:
   return true;
 }
 
-bool sdcpp_accept_data(const TensorStorage& storage, const char* data) {
-  using namespace sdcpp::engine;
-  if (is_finite(storage.type, data, storage.nelements())) return true;
-  const std::lock_guard<std::mutex> lock(mutex);
-  if (unusable.empty()) unusable = storage.name;
-  return false;
-}
+bool sdcpp_accept_data(const TensorStorage& storage, const char* data) { return sdcpp::engine::accept(storage, data); }

@@ -26,6 +26,12 @@ class ListedFile {
   const std::string path_;
 };
 
+// Whether all numbers of a tensor's data are finite; if not, it is the one that fail_weights() names. Any thread.
+bool accept(const TensorStorage& storage, const char* data);
+
+// Throws the Failure for weights that load_tensors() did not read: names the tensor if its numbers are the reason.
+[[noreturn]] void fail_weights();
+
 // The first tensor with infinite numbers or none (NaN) that has been read since the last call: its name, or "".
 std::string take_unusable();
 

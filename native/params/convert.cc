@@ -13,6 +13,7 @@ const Table<ConvertParams>& convert_table() {
       choice<ConvertParams>("type", MEMBER(type), weight_types()),
       field<ConvertParams>("vae", MEMBER(vae)),
       field<ConvertParams>("rules", MEMBER(rules)),
+      field<ConvertParams>("plans", MEMBER(plans)),
       field<ConvertParams>("threads", MEMBER(threads)),
   };
   return table;

@@ -9,6 +9,7 @@ struct ConvertParams {
   const char* output = nullptr;
   const char* vae = nullptr;
   const char* rules = nullptr;
+  const char* plans = nullptr;  // see engine/plan.h
   sd_type_t type = SD_TYPE_COUNT;
   int threads = 0;
   Arena arena;

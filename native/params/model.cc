@@ -21,6 +21,7 @@ const Table<ModelParams>& model_table() {
       field<ModelParams>("t5xxl", MEMBER(t5xxl_path)),
       field<ModelParams>("vae", MEMBER(vae_path)),
       field<ModelParams>("taesd", MEMBER(taesd_path)),
+      field<ModelParams>("plans", MEMBER(plans)),
       field<ModelParams>("taesdPreviewOnly", MEMBER(tae_preview_only)),
       field<ModelParams>("threads", MEMBER(n_threads)),
       choice<ModelParams>("weightType", MEMBER(wtype), weight_types()),

@@ -7,6 +7,7 @@ namespace sdcpp::params {
 // What a load takes: the engine's struct, and what our extension adds.
 struct ModelParams : sd_ctx_params_t {
   int prompt_cache = 0;
+  const char* plans = nullptr;  // see engine/plan.h
   Arena arena;
 
   ModelParams() { sd_ctx_params_init(this); }

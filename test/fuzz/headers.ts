@@ -3,6 +3,7 @@ import { classify } from "../../lib/checkpoint/checkpoint.js";
 import { describe } from "../../lib/checkpoint/describe.js";
 import { readAdapter } from "../../lib/checkpoint/lora/adapter.js";
 import { planOf } from "../../lib/checkpoint/lora/plan.js";
+import { addDescriptions, findQuantization } from "../../lib/checkpoint/quantization.js";
 import { readSource } from "../../lib/checkpoint/reader.js";
 import { mostTensors, type TensorInfo } from "../../lib/checkpoint/tensors.js";
 import { ModelFileError } from "../../lib/errors.js";
@@ -27,7 +28,16 @@ const manyWords: [string, Buffer] = [
 ];
 
 /** Valid files, small ones, so that a change hits something that matters. */
-export const valid: readonly Buffer[] = [gguf(3, 32), gguf(2, 64), safetensors(), rawGguf(), rawSafetensors("{}"), lora()];
+export const valid: readonly Buffer[] = [
+  gguf(3, 32),
+  gguf(2, 64),
+  safetensors(),
+  rawGguf(),
+  rawSafetensors("{}"),
+  scaled(),
+  named(),
+  lora(),
+];
 
 /** Of several kinds and tools, with alphas in its metadata. */
 function lora(): Buffer {
@@ -101,6 +111,51 @@ function safetensors(): Buffer {
   return rawSafetensors({ __metadata__: { format: "pt", note: 'größe "\\' }, ...Object.fromEntries(entries) }, offset);
 }
 
+/** fp8 with factors, described in both ways. */
+function scaled(): Buffer {
+  const layers = ["model.diffusion_model.joint_blocks.0.x_block.mlp.fc1", "encoder.block.0.layer.0.SelfAttention.q"];
+  const description = JSON.stringify({ format: "float8_e4m3fn", full_precision_matrix_mult: true });
+  let end = 0;
+  const entry = (dtype: string, shape: number[], bytes: number) => {
+    end += bytes;
+    return { dtype, shape, data_offsets: [end - bytes, end] };
+  };
+  const entries = layers.flatMap((layer) => [
+    [`${layer}.weight`, entry("F8_E4M3", [4, 8], 32)] as const,
+    [`${layer}.weight_scale`, entry("F32", [4, 1], 16)] as const,
+    [`${layer}.comfy_quant`, entry("U8", [description.length], description.length)] as const,
+  ]);
+  const format = { layers: Object.fromEntries(layers.map((layer) => [layer, { format: "float8_e4m3fn" }])) };
+  const metadata = { _quantization_metadata: JSON.stringify(format), scaled_fp8: '"_type": "Tensor"' };
+  const file = rawSafetensors({ __metadata__: metadata, ...Object.fromEntries(entries), scaled_fp8: entry("F8_E4M3", [0], 0) }, end);
+  for (let at = file.length - end; at < file.length; at += end / layers.length) file.write(description, at + 48);
+  return file;
+}
+
+/** Names of all parts, in the spellings of all programs. */
+function named(): Buffer {
+  const names = [
+    "model.diffusion_model.joint_blocks.0.x_block.attn.qkv.weight",
+    "transformer.transformer_blocks.0.attn.add_q_proj.weight",
+    "transformer.transformer_blocks.0.attn.to_q.weight",
+    "transformer.transformer_blocks.0.attn.to_k.weight",
+    "transformer.transformer_blocks.0.attn.to_v.weight",
+    "transformer.norm_out.linear.weight",
+    "clip_l.transformer.text_model.embeddings.token_embedding.weight",
+    "te2.embeddings.token_embedding.weight",
+    "t5.encoder.block.0.layer.0.SelfAttention.q.weight",
+    "enc.blk.0.attn_q.weight",
+    "first_stage_model.decoder.mid.attn_1.q.weight",
+    "vae.decoder.mid_block.attentions.0.to_q.weight",
+    "tae.decoder.layers.2.conv.0.weight",
+    "model_ema.joint_blocks.0.x_block.attn.qkv.weight",
+    "x.qweight",
+    "x.absmax",
+  ];
+  const entries = names.map((name, i) => [name, { dtype: "F16", shape: [4, 4], data_offsets: [32 * i, 32 * i + 32] }] as const);
+  return rawSafetensors(Object.fromEntries(entries), 32 * names.length);
+}
+
 /** The mutated file of one case. */
 export function fuzzCase(seed: string, number: number): Buffer {
   const random = new RandomBytes(`${seed}/${number}`);
@@ -114,8 +169,14 @@ export async function checkCase(data: Buffer): Promise<boolean> {
   try {
     const header = await readSource(source);
     checkTensors(header?.tensors ?? [], data.length); // none of a pickle
-    const { parameters } = describe(classify(source.name, header), data.length);
+    const quantization = header && findQuantization(header);
+    const contents = quantization?.described.map(({ offset, bytes, ...tensor }) => {
+      return [{ offset, bytes, ...tensor }, data.subarray(offset, offset + bytes).toString()] as const;
+    });
+    if (header && quantization) addDescriptions(quantization, header, new Map(contents));
+    const { parameters, tensors } = describe(classify(source.name, header, { quantization }), data.length);
     assert.ok(Number.isSafeInteger(parameters), `${parameters} parameters`);
+    assert.ok((tensors?.refused?.reason.length ?? 0) < 1000, "the reason repeats the file");
     const adapter = header && readAdapter(header);
     if (adapter?.fault === undefined && adapter?.changes.length) JSON.parse(planOf(adapter, data.length));
     return header !== undefined;

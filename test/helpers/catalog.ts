@@ -16,6 +16,8 @@ export const contents = {
   "clip_l.safetensors": new RandomBytes("3").next(150_000),
   "vae.safetensors": new RandomBytes("4").next(90_000),
   "turbo.gguf": new RandomBytes("5").next(50_000),
+  "model_index.json": Buffer.from('{"_class_name": "StableDiffusion3Pipeline"}'),
+  "diffusion_pytorch_model.safetensors": new RandomBytes("6").next(60_000),
   "LICENSE.md": Buffer.from("STABILITY AI COMMUNITY LICENSE AGREEMENT (a stand-in)\n".repeat(40)),
 };
 
@@ -47,13 +49,24 @@ export function smallCatalog(): Catalog {
       model("sd3.5-medium:q4_0", "model-Q4_0.gguf", true),
       model("sd3.5-medium:q8_0", "model-Q8_0.gguf", false),
       model("sd3.5-large-turbo:q4_0", "turbo.gguf", true),
+      {
+        ...model("sd3.5-medium:diffusers", "model_index.json", false),
+        file: file("folder", "four/folder", "model_index.json", false),
+        folder: [
+          {
+            ...file("folder", "four/folder", "diffusion_pytorch_model.safetensors"),
+            path: "transformer/diffusion_pytorch_model.safetensors",
+          },
+        ],
+        with: [],
+      },
     ],
   };
 }
 
 export function serveAll(hub: TestHub): void {
   for (const [name, data] of Object.entries(contents)) hub.files.set(name, data);
-  hub.always.set("LICENSE.md", { linked: null }); // a text is no large file, and the hub has no checksum for it
+  for (const text of ["LICENSE.md", "model_index.json"]) hub.always.set(text, { linked: null }); // no large files: the hub has no checksum for them
 }
 
 /** Every file below the folder, by its path with slashes. */

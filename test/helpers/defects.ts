@@ -95,12 +95,7 @@ export async function makeDefects(folder: string): Promise<Defect[]> {
     file("diffusers.safetensors"),
     diffusers.map((name) => tensor(name, 24, 24)),
   );
-  add(
-    "diffusers names",
-    { diffusionModel: file("diffusers.safetensors") },
-    /in the diffusers layout, .*original layout or as GGUF/,
-    unsupported,
-  );
+  add("diffusers names", { diffusionModel: file("diffusers.safetensors") }, /cannot be used as diffusion model: it has 0 joint blocks/);
   const xl = [
     tensor("model.diffusion_model.input_blocks.4.1.transformer_blocks.0.attn2.to_k.weight", 2048, 640),
     tensor("first_stage_model.decoder.conv_in.weight", 3, 3, 4, 512),

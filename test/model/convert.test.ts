@@ -104,6 +104,7 @@ test("with a VAE: one file, which loads as model and draws what the parts draw",
 });
 
 test("wrong options and files are named, and leave no file", async () => {
+  const empty = await mkdtemp(path.join(folder, "empty-"));
   const before = await readdir(folder);
   const link1 = path.join(folder, "link.gguf");
   const copy = await fileOf("convert-copy.gguf", rawGguf());
@@ -111,7 +112,8 @@ test("wrong options and files are named, and leave no file", async () => {
   await link(copy, link1);
   const cases: [Partial<ConvertOptions>, string, RegExp][] = [
     [{ input: "no/such/file.gguf" }, "ERR_MODEL_FILE", /input: no\/such\/file.gguf does not exist/],
-    [{ input: folder }, "ERR_MODEL_FILE", /is a folder/],
+    [{ input: folder }, "ERR_INVALID_OPTION", /input: expected one diffusion model, but/],
+    [{ input: empty }, "ERR_MODEL_FILE", /holds no \.gguf or \.safetensors file/],
     [{ input: await fileOf("text.gguf", "not a model at all, but text") }, "ERR_MODEL_FILE", /input/],
     [{ input: await truncated(input, 1000) }, "ERR_MODEL_FILE", /input/],
     [{ input: await truncated(input, -100_000) }, "ERR_MODEL_FILE", /truncated/],
@@ -152,7 +154,7 @@ test("a cancelled conversion rejects with the signal's reason and leaves the old
 });
 
 test("the options reach the engine's converter", () => {
-  const given = { input: "i", output: "o.gguf", type: "q4_K", vae: "v", rules: "a=f16", threads: 3 };
+  const given = { input: "i", output: "o.gguf", type: "q4_K", vae: "v", rules: "a=f16", threads: 3, plans: "{}" };
   const fields = native().describe("convert", given);
   assert.deepEqual(Object.fromEntries(fields.map(({ name, value }) => [name, value])), given);
   const known = fields.find(({ name }) => name === "type")?.values?.map((name) => name.toLowerCase()) ?? [];

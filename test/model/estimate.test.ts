@@ -1,17 +1,39 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import path from "node:path";
-import { test } from "node:test";
+import { after, test } from "node:test";
 import { promisify } from "node:util";
 import { native } from "../../lib/engine/binding.js";
 import { estimateMemory, InsufficientMemoryError, type ModelOptions } from "../../lib/index.js";
-import { clipG, clipL, largeShaped, mediumShaped, t5Small, taesd3, vae } from "../helpers/checkpoints.js";
+import { checkpoint, clipG, clipL, largeShaped, mediumShaped, t5Small, taesd3, vae } from "../helpers/checkpoints.js";
+import { toFp8 } from "../helpers/fp8.js";
+import { t5 } from "../helpers/layouts.js";
 import { estimateOptions, measurePeak, type Trial } from "../helpers/peak.js";
 import { collect, drawHash, loadSmall, quick } from "../helpers/runs.js";
+import { asDiffusers, storedOf, writeShards, writeStored } from "../helpers/stored.js";
 
 /** Medium's largest picture: without flash attention it takes two terabytes, on any machine too many. */
 const vast = { width: 6144, height: 6144 };
 const linux = { skip: process.platform !== "linux" && "reads /proc" };
+
+const folder = mkdtempSync(path.join(tmpdir(), "sdcpp-estimate-"));
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+async function scaledT5(): Promise<string> {
+  const plain = await checkpoint("t5-f16", () => t5({ layers: 1, vocabulary: 32_128, feedForward: 64, type: "f16" }));
+  const scaled = (await storedOf(plain)).flatMap((tensor) => {
+    if (!/SelfAttention\.[qkvo]\.weight|shared/.test(tensor.name)) return [tensor];
+    const { weight, scale } = toFp8(tensor, "e4m3", "tensor");
+    return [weight, scale];
+  });
+  return writeStored(path.join(folder, "t5.safetensors"), scaled);
+}
+
+async function diffusersLarge(): Promise<string> {
+  return writeShards(folder, "diffusion_pytorch_model", asDiffusers(await storedOf(await largeShaped())), 2);
+}
 
 /** Files by what is in them, and pictures; larger ones are measured by `npm run memory`. */
 async function trials(): Promise<Record<string, Trial>> {
@@ -29,6 +51,11 @@ async function trials(): Promise<Record<string, Trial>> {
     },
     "Large, CLIP-G, on disk": {
       model: { diffusionModel: large, clipG: g, clipL: l, taesd: tiny, offload: { params: "disk" } },
+      picture: square(64),
+    },
+    "T5 in fp8 with factors": { model: { diffusionModel: large, clipL: l, t5xxl: await scaledT5(), taesd: tiny }, picture: square(64) },
+    "Large in diffusers' names, mapped": {
+      model: { diffusionModel: await diffusersLarge(), clipL: l, vae: full, mmap: true },
       picture: square(64),
     },
     "Large, CLIP-L to F32": { model: { diffusionModel: large, clipL: l, taesd: tiny, weightType: "f32" }, picture: square(64) },

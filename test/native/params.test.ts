@@ -150,13 +150,13 @@ test("every model option reaches the engine's struct", () => {
   const offload = { params: "cpu", maxVram: 2.5, streamLayers: true };
   const placed = { backend: "cuda:1", placement: { textEncoders: "cpu", vae: "vulkan:0" } };
   const checked = checkModelOptions({ ...files, ...options, offload, ...placed });
-  const received = values(native().describe("model", { ...checked.files, ...checked.params }));
+  const received = values(native().describe("model", { ...checked.files, ...checked.params, plans: "{}" }));
   const nested = Object.fromEntries(Object.entries(offload).map(([part, value]) => [`offload.${part}`, value]));
-  assert.deepEqual(received, { ...files, ...options, ...nested, weightType: "q4_K", backend: "cuda1,te=cpu,vae=vulkan0" });
+  assert.deepEqual(received, { ...files, ...options, ...nested, plans: "{}", weightType: "q4_K", backend: "cuda1,te=cpu,vae=vulkan0" });
   const handled = ["files", "preset", "family", "placement", "loraDir", "force", "maxQueue", "isolate", "signal", "onProgress", "onLog"]; // by TypeScript alone
   const reaching = Object.keys(modelOptions).filter((name) => !handled.includes(name));
   const firstParts = new Set(Object.keys(received).map((name) => name.split(".")[0]));
-  assert.deepEqual(reaching.sort(), [...firstParts].sort());
+  assert.deepEqual([...reaching, "plans"].sort(), [...firstParts].sort()); // plans are made, not given
 });
 
 test("every upscaler option reaches the engine", () => {

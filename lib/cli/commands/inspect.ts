@@ -48,7 +48,7 @@ export function text(found: ModelInspection): string {
 }
 
 function fileText(file: FileInspection): string {
-  const { kind, format, files, parts, lora, maxSide, license, option, layout, metadata } = file;
+  const { kind, format, files, parts, lora, quantization, tensors, maxSide, license, option, layout, metadata } = file;
   const bytes = files.reduce((sum, part) => sum + part.bytes, 0);
   const split = files.length > 1 ? `, ${files.length} files` : "";
   const names = Object.entries(parts);
@@ -60,6 +60,11 @@ function fileText(file: FileInspection): string {
     ...names.map(([name, { fault }]): [string, string | undefined] => ["fault", fault && `${name} ${fault}`]),
     ["changes", lora && loraText(lora)],
     ["fault", lora?.fault && `it is refused: ${lora.fault}`],
+    ["scales", quantization],
+    ...(tensors?.withoutEffect ?? []).map(({ reason, tensors: count, first }): [string, string] => {
+      return ["unused", `${count} without effect (${reason}): ${first.join(", ")}${count > first.length ? ", …" : ""}`];
+    }),
+    ["refused", tensors?.refused && `it ${tensors.refused.reason}`],
     ["pictures", maxSide ? `up to ${maxSide} x ${maxSide}` : undefined],
     ["license", license && `${license.name} (${license.source === "metadata" ? "says the file" : "implied by its kind"})`],
     ["option", option && `${option} (--${flagName(option)})`],

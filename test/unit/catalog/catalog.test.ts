@@ -19,19 +19,24 @@ describe("the catalog", () => {
       const files = modelFiles(model);
       for (const { role, repo, path, bytes, about, sha256, license, comment } of files) {
         const at = `${model.id}: ${path}`;
-        assert.ok(role in fileOptions, at);
+        assert.ok(role in fileOptions || role === "folder", at);
         assert.match(repo, /^[\w.-]+\/[\w.-]+$/, at);
-        assert.match(path, /^([\w.-]+\/)*[\w.-]+\.(gguf|safetensors)$/, at);
+        assert.match(path, /^([\w.-]+\/)*[\w.-]+\.(gguf|safetensors|json)$/, at);
         assert.ok(!path.includes(".."), at);
         assert.ok(bytes === null ? Number.isSafeInteger(about) : Number.isSafeInteger(bytes) && about === undefined, at);
         assert.ok(sha256 === null || /^[0-9a-f]{64}$/.test(sha256), at);
         assert.ok(license in licenses, at);
         assert.match(comment ?? "", /size: .*sha256: /, `${at}: where each fact is from`);
       }
-      const roles = files.map(({ role }) => role);
+      const roles = files.map(({ role }) => role).filter((role) => role !== "folder");
       assert.equal(new Set(roles).size, roles.length, model.id);
-      assert.ok(roles.includes("clipL") && roles.includes("clipG") && roles.includes("t5xxl"), model.id);
-      assert.ok(roles.includes("diffusionModel") ? roles.includes("vae") : roles.includes("model"), model.id);
+      const isWhole = model.folder !== undefined || /:fp8_scaled$/.test(model.id);
+      assert.ok(isWhole || (roles.includes("clipL") && roles.includes("clipG") && roles.includes("t5xxl")), model.id);
+      assert.ok(
+        model.folder ? roles.length === 0 : roles.includes("diffusionModel") ? roles.includes("vae") : roles.includes("model"),
+        model.id,
+      );
+      for (const file of model.folder ?? []) assert.ok(file.repo === model.file.repo && file.role === "folder", model.id);
       assert.ok(model.id.startsWith(`${model.family}:`) && model.family in families, model.id);
       assert.equal(licenses[model.file.license].name, families[model.family].license);
       assert.equal(licenseFile(model).repo, model.file.repo);
@@ -40,7 +45,10 @@ describe("the catalog", () => {
 
   it("has one name for each model, and a known checksum behind each alias", () => {
     assert.equal(new Set(catalogNames()).size, catalogNames().length);
-    assert.equal(new Set(catalogModels().map(({ file }) => `${file.repo}/${file.path}`)).size, catalogModels().length);
+    assert.equal(
+      new Set(catalogModels().map(({ file, with: names }) => `${file.repo}/${file.path} ${names}`)).size,
+      catalogModels().length,
+    );
     for (const alias of ["sd3.5-medium", "sd3.5-large", "sd3.5-large-turbo"]) {
       const model = findModel(alias);
       assert.ok(model && modelFiles(model).every(({ sha256 }) => sha256), alias);

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { rm } from "node:fs/promises";
 import { describe, it } from "node:test";
 import { ChecksumError, DownloadError } from "../../../lib/errors.js";
 import { contents, filesBelow, serveAll } from "../../helpers/catalog.js";
@@ -52,6 +53,32 @@ describe("access", () => {
       );
     } finally {
       await other.close();
+    }
+  });
+
+  it("takes the hub's word for a file that a mirror sends on to it, and nobody else's", async () => {
+    const [hub, store] = [await TestHub.start(), await TestHub.start()];
+    const name = "model-Q8_0.gguf"; // whose checksum the catalog does not know
+    const place = `/three/medium-gguf/resolve/main/${name}`;
+    try {
+      for (const server of [hub, store]) serveAll(server);
+      process.env.HF_TOKEN = "secret";
+      const run = () => pulls.run({}, { id: "sd3.5-medium:q8_0" });
+      pulls.hub.always.set(name, { status: 308, headers: { location: `${store.url}/elsewhere/${name}` } });
+      await assert.rejects(run(), (error) => error instanceof DownloadError && /could not be checked/.test(error.message));
+      pulls.hub.always.set(name, { status: 308, headers: { location: hub.url + place } });
+      hub.always.set(name, { status: 302, headers: { location: `${store.url}/${name}`, "x-linked-etag": `"${sha256(contents[name])}"` } });
+      store.always.set(name, { linked: { sha256: "0".repeat(64) } }); // of no weight
+      await run();
+      assert.deepEqual(
+        [hub, store].map((server) => server.requestsOf(name).at(-1)?.authorization),
+        [undefined, undefined],
+      );
+      hub.always.set(name, { status: 302, headers: { location: `${store.url}/${name}`, "x-linked-etag": `"${"1".repeat(64)}"` } });
+      await rm(pulls.at(name));
+      await assert.rejects(run(), ChecksumError);
+    } finally {
+      await Promise.all([hub.close(), store.close()]);
     }
   });
 

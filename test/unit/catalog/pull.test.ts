@@ -4,6 +4,7 @@ import path from "node:path";
 import { describe, it } from "node:test";
 import { catalogModels, replaceCatalog } from "../../../lib/catalog/catalog.js";
 import { listModels } from "../../../lib/catalog/models.js";
+import { openPreset } from "../../../lib/catalog/presets.js";
 import { requireSpace } from "../../../lib/catalog/space.js";
 import { DownloadError, InvalidOptionError, LicenseError } from "../../../lib/errors.js";
 import { pull } from "../../../lib/models.js";
@@ -192,5 +193,19 @@ describe("listModels", () => {
         ["vae", "complete"],
       ],
     );
+  });
+
+  it("gets a folder of diffusers, which model takes", async () => {
+    const { files, bytes } = await pulls.run({}, { id: "sd3.5-medium:diffusers" });
+    const folder = path.join(pulls.home, "models", "four", "folder");
+    assert.deepEqual(files, { model: folder });
+    const names = ["model_index.json", "transformer/diffusion_pytorch_model.safetensors"] as const;
+    for (const name of names)
+      assert.ok((await readFile(path.join(folder, name))).equals(contents[path.basename(name) as keyof typeof contents]));
+    assert.equal(bytes, contents["model_index.json"].length + contents["diffusion_pytorch_model.safetensors"].length);
+    assert.deepEqual((await openPreset("sd3.5-medium:diffusers", {}, {})).files, { model: folder });
+    const listed = (await listModels()).find(({ id }) => id === "sd3.5-medium:diffusers");
+    assert.deepEqual([listed?.state, listed?.files.map(({ role }) => role)], ["complete", ["model", "model"]]);
+    assert.equal((await pulls.run({}, { id: "sd3.5-medium:diffusers" })).received, 0);
   });
 });

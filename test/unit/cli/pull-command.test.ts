@@ -166,6 +166,7 @@ describe("sdcpp models", () => {
         ["sd3.5-medium:q4_0", "complete"],
         ["sd3.5-medium:q8_0", "partial"],
         ["sd3.5-large-turbo:q4_0", "partial"],
+        ["sd3.5-medium:diffusers", "absent"],
       ],
     );
   });

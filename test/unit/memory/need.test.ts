@@ -15,7 +15,7 @@ function needOf(...given: Parameters<typeof needWithAddresses>) {
 }
 
 function part(weights: number, text = 0, more: Partial<NativePartFootprint> = {}): NativePartFootprint {
-  return { weights, mapped: 0, staging: 0, device: "CPU", weightsDevice: "CPU", text: { buffer: text, work: 0 }, ...more };
+  return { weights, mapped: 0, staging: 0, touched: 0, device: "CPU", weightsDevice: "CPU", text: { buffer: text, work: 0 }, ...more };
 }
 
 /** Four parts with the same changes. */
@@ -42,6 +42,11 @@ describe("need", () => {
 
   it("tells mapped pages apart", () => {
     assert.deepEqual(needOf(model({ mapped: 10 }), measured, none).CPU, { peak: engineBytes + 7110 + 907, mapped: 40, run: 907 });
+  });
+
+  it("counts what is read from mapped files and kept in another form, as pages", () => {
+    const { CPU } = needOf(model({ touched: 10 }), measured, none);
+    assert.deepEqual(CPU, { peak: engineBytes + 7110 + 40 + 907, mapped: 40, run: 907 });
   });
 
   it("weights on disk: the encoders together, or another part alone", () => {

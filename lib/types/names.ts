@@ -50,9 +50,23 @@ export type Backend = "auto" | "cpu" | "gpu" | "metal" | "cuda" | "vulkan" | `cu
 
 /** What `pull` brings, as catalog.json has it. */
 export const catalogIds = {
-  "sd3.5-medium": ["q4_0", "q4_k_s", "q4_k_m", "q5_0", "q5_1", "q5_k_m", "q6_k", "q8_0", "f16", "official"],
-  "sd3.5-large": ["q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "f16", "official"],
-  "sd3.5-large-turbo": ["q4_0", "q5_0", "q5_1", "q8_0", "official"],
+  "sd3.5-medium": [
+    "q4_0",
+    "q4_k_s",
+    "q4_k_m",
+    "q5_0",
+    "q5_1",
+    "q5_k_m",
+    "q6_k",
+    "q8_0",
+    "f16",
+    "official",
+    "f16-t5fp8",
+    "fp8_scaled",
+    "diffusers",
+  ],
+  "sd3.5-large": ["q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "f16", "official", "f16-t5fp8", "fp8_scaled", "diffusers"],
+  "sd3.5-large-turbo": ["q4_0", "q5_0", "q5_1", "q8_0", "official", "diffusers"],
 } as const;
 type CatalogIds = typeof catalogIds;
 type Quantized = { [Model in keyof CatalogIds]: `${Model}:${CatalogIds[Model][number]}` };

@@ -100,11 +100,9 @@ void from_float(const float* from, ggml_type type, char* to, size_t count) {
 class Products {
  public:
   Products(const Format& format, ggml_type type, float scale) : bytes_(ggml_type_size(type)) {
-    std::array<char, 256> codes;
-    for (size_t i = 0; i < codes.size(); i++) codes[i] = static_cast<char>(i);
+    const auto decode = format.stored == Stored::E4m3 ? e4m3 : e5m2;
     std::array<float, 256> values;
-    to_float(format, codes.data(), values.data(), codes.size());
-    for (float& value : values) value *= scale;
+    for (size_t code = 0; code < values.size(); code++) values[code] = decode(static_cast<uint8_t>(code)) * scale;
     from_float(values.data(), type, table_.data(), values.size());
   }
 

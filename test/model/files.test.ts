@@ -5,6 +5,7 @@ import path from "node:path";
 import { after, before, test } from "node:test";
 import { convert, loadModel, type ModelOptions } from "../../lib/index.js";
 import { clipL, largeShaped, mediumShaped, taesd3, vae } from "../helpers/checkpoints.js";
+import { kohyaLora } from "../helpers/loras.js";
 import { drawHash, loadSmall } from "../helpers/runs.js";
 import { asDiffusers, prefixedStored, type Stored, storedOf, writeShards, writeStored } from "../helpers/stored.js";
 
@@ -130,4 +131,23 @@ test("a split GGUF file is loaded by any of its parts", async () => {
 test("TAESD3 under another prefix", async () => {
   const taesd = await write("tae.safetensors", prefixedStored("taesd.", await storedOf(await taesd3())));
   assert.equal(await draw({ taesd }), plain);
+});
+
+test("LoRAs change weights of other layouts as they do the plain file's, in each mode", async () => {
+  const [lora, style] = [await kohyaLora(24), await kohyaLora(24, "style")];
+  const diffusionModel = await write("diffusers-lora.safetensors", asDiffusers(large));
+  const loras = [{ path: lora }, { path: style, weight: -0.5 }];
+  for (const options of [
+    { loraApplyMode: "immediately" },
+    { loraApplyMode: "at_runtime" },
+    { loraApplyMode: "immediately", offload: { params: "disk" } },
+  ] as ModelOptions[]) {
+    const hashes = [];
+    for (const file of [{}, { diffusionModel }]) {
+      await using model = await loadSmall({ ...file, ...options });
+      hashes.push(await drawHash(model, { loras }));
+    }
+    assert.equal(hashes[0], hashes[1], JSON.stringify(options));
+    assert.notEqual(hashes[0], plain);
+  }
 });

@@ -7,6 +7,7 @@ import { convert, inspectModel, loadModel, type ModelOptions } from "../../lib/i
 import { checkpoint, clipL, largeShaped, mediumShaped, taesd3 } from "../helpers/checkpoints.js";
 import { type Fp8, toFp8 } from "../helpers/fp8.js";
 import { t5 } from "../helpers/layouts.js";
+import { kohyaLora } from "../helpers/loras.js";
 import { drawHash, loadSmall } from "../helpers/runs.js";
 import { asDiffusers, prefixedStored, type Stored, storedOf, writeStored } from "../helpers/stored.js";
 
@@ -176,4 +177,19 @@ test("T5 and a CLIP with factors", async () => {
   assert.equal(await withT5(await write("t5.safetensors", [...old, bytes("scaled_fp8", "F8_E4M3", "")])), want);
   const apart = renamed(old, /^shared\.weight$/, "encoder.embed_tokens.weight");
   assert.equal(await withT5(await write("t5.safetensors", apart)), want, "the table under its other name");
+});
+
+test("a LoRA changes scaled weights as it does their products, in each mode", async () => {
+  const { scaled, plain } = quantize(await storedOf(await largeShaped()), "e4m3", "tensor");
+  const files = [await write("scaled-lora.safetensors", scaled), await write("plain-lora.safetensors", plain)];
+  const loras = [{ path: await kohyaLora(24), weight: 1.5 }];
+  for (const loraApplyMode of ["immediately", "at_runtime"] as const) {
+    const hashes = [];
+    for (const diffusionModel of files) {
+      await using model = await loadSmall({ diffusionModel, loraApplyMode });
+      hashes.push(await drawHash(model, { loras }));
+    }
+    assert.equal(hashes[0], hashes[1], loraApplyMode);
+    assert.notEqual(hashes[0], await draw({ diffusionModel: files[1] }));
+  }
 });

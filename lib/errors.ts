@@ -21,6 +21,24 @@ interface ErrorDetails {
   cause?: unknown;
 }
 
+/** What a server would answer (RFC 9110, and 507 of RFC 4918): whose fault an error is, and whether it is worth trying again. */
+const statusCodes: Record<ErrorCode, number> = {
+  ERR_INVALID_OPTION: 400,
+  ERR_MODEL_FILE: 422,
+  ERR_MISSING_COMPONENT: 422,
+  ERR_UNSUPPORTED_MODEL: 422,
+  ERR_INSUFFICIENT_MEMORY: 507,
+  ERR_GENERATION: 500,
+  ERR_ENGINE_ASSERTION: 500,
+  ERR_ENGINE_CRASH: 503,
+  ERR_DISPOSED: 503,
+  ERR_QUEUE_FULL: 429,
+  ERR_NO_BINARY: 501,
+  ERR_DOWNLOAD: 502,
+  ERR_CHECKSUM: 502,
+  ERR_LICENSE: 451,
+};
+
 /** Base of every error this package makes; `error instanceof SdcppError` also holds for `InvalidOptionError`. */
 export abstract class SdcppError extends Error {
   abstract readonly code: ErrorCode;
@@ -33,6 +51,11 @@ export abstract class SdcppError extends Error {
     this.name = new.target.name;
     this.log = log;
     Object.assign(this, details);
+  }
+
+  /** A hint for servers: the HTTP status that fits, such as 400 for InvalidOptionError, 429 for QueueFullError, 507 for a lack of memory. */
+  get statusCode(): number {
+    return statusCodes[this.code];
   }
 
   // InvalidOptionError must extend TypeError, and a class has one parent only.
@@ -67,6 +90,11 @@ export class InvalidOptionError extends TypeError {
   ) {
     super(path ? `${path}: ${detail}` : detail, options);
     this.name = new.target.name;
+  }
+
+  /** As of every SdcppError: 400. */
+  get statusCode(): number {
+    return statusCodes[this.code];
   }
 }
 

@@ -110,6 +110,14 @@ describe("fromNative", () => {
     assert.match((fromNative(outside, "") as Error).message, /build-from-source/);
   });
 
+  it("hints at the HTTP status that a server may answer with", () => {
+    assert.equal(new InvalidOptionError("steps", "x").statusCode, 400);
+    assert.equal(new errors.QueueFullError(3).statusCode, 429);
+    assert.equal(new errors.InsufficientMemoryError("x").statusCode, 507);
+    assert.equal(new errors.DisposedError("x").statusCode, 503);
+    assert.ok(!Object.keys(new errors.DisposedError("x")).includes("statusCode"), "no member that logs would show");
+  });
+
   it("leaves everything else alone", () => {
     const disposed = new errors.DisposedError("gone");
     const others = [disposed, new InvalidOptionError("a", "b"), new Error("bug"), "text", undefined, nativeError("ENOENT", "no file")];

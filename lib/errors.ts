@@ -1,20 +1,3 @@
-/** Stable codes of the package's errors. */
-export type ErrorCode =
-  | "ERR_INVALID_OPTION"
-  | "ERR_MODEL_FILE"
-  | "ERR_MISSING_COMPONENT"
-  | "ERR_UNSUPPORTED_MODEL"
-  | "ERR_INSUFFICIENT_MEMORY"
-  | "ERR_GENERATION"
-  | "ERR_ENGINE_ASSERTION"
-  | "ERR_ENGINE_CRASH"
-  | "ERR_DISPOSED"
-  | "ERR_QUEUE_FULL"
-  | "ERR_NO_BINARY"
-  | "ERR_DOWNLOAD"
-  | "ERR_CHECKSUM"
-  | "ERR_LICENSE";
-
 interface ErrorDetails {
   /** The engine's last error lines. */
   log?: string[];
@@ -22,7 +5,7 @@ interface ErrorDetails {
 }
 
 /** What a server would answer (RFC 9110, and 507 of RFC 4918): whose fault an error is, and whether it is worth trying again. */
-const statusCodes: Record<ErrorCode, number> = {
+const statusCodes = {
   ERR_INVALID_OPTION: 400,
   ERR_MODEL_FILE: 422,
   ERR_MISSING_COMPONENT: 422,
@@ -37,7 +20,10 @@ const statusCodes: Record<ErrorCode, number> = {
   ERR_DOWNLOAD: 502,
   ERR_CHECKSUM: 502,
   ERR_LICENSE: 451,
-};
+} as const;
+
+/** Stable codes of the package's errors. */
+export type ErrorCode = keyof typeof statusCodes;
 
 /** Base of every error this package makes; `error instanceof SdcppError` also holds for `InvalidOptionError`. */
 export abstract class SdcppError extends Error {

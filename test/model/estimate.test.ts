@@ -69,7 +69,9 @@ test("the estimate is within 10 % of the measured peak", linux, async (t) => {
       const { peak } = await measurePeak(trial);
       const ratio = (estimate.devices.cpu?.peak ?? 0) / peak;
       t.diagnostic(`${name}: ${(peak / 1e6).toFixed(0)} MB, estimate ${((ratio - 1) * 100).toFixed(1)} %`);
-      assert.ok(Math.abs(ratio - 1) < 0.1, `estimated ${ratio} of ${peak} bytes`);
+      // Pages of mapped files that a picture does not read again (most of a table of tokens) may be missing.
+      const missing = (estimate.devices.cpu?.mapped ?? 0) / peak;
+      assert.ok(ratio > 0.9 && ratio < 1.1 + missing, `estimated ${ratio} of ${peak} bytes`);
     });
   }
 });

@@ -122,6 +122,73 @@ describe("refused by name", () => {
     await assert.rejects(loadModel({ files: await file([tensor("layers.0.weight.absmax", 4)]) }), /quantized by bitsandbytes/);
   });
 
+  test("fp8 without the factors that a marker or others tell of", async () => {
+    const marker = (name = "scaled_fp8"): Record<string, Extra> => ({ [name]: { dtype: "F8_E4M3", shape: [0] } });
+    const other = "joint_blocks.1.context_block.attn.qkv";
+    const two = { ...fp8, [`${other}.weight`]: "F8_E5M2" };
+    const scaled = { [`${layer}.weight_scale`]: scale };
+    const whole = { ...scaled, [`${other}.scale_weight`]: scale };
+    const bias = { [`${layer}.bias`]: "F8_E4M3" };
+    const prefix = "model.diffusion_model.";
+    const add = <T>(object: Record<string, T>) => Object.fromEntries(Object.entries(object).map(([name, value]) => [prefix + name, value]));
+    const cases: [RegExp | undefined, Record<string, Extra>, Record<string, string>][] = [
+      [/without the factor that its scaled_fp8 marks: 2 tensors such as ".*mlp.fc1.weight"/, marker(), two],
+      [/without the factor that its scaled_fp8 marks: the tensor ".*1.context_block.attn.qkv.weight"/, { ...marker(), ...scaled }, two],
+      [/without the factor that its other weights have: the tensor ".*1.context_block.attn.qkv.weight"/, scaled, two],
+      [undefined, { ...marker(), ...whole }, { ...two, ...bias }],
+      [undefined, whole, two],
+      [undefined, marker(), {}],
+      [undefined, {}, two],
+    ];
+    const same = (found: { used?: number; refused?: unknown }, count: number) => assert.equal(found.used, count);
+    for (const [message, extras, types] of cases) {
+      for (const [tensors, beside, typed] of [
+        [dit(), extras, types],
+        [prefixed(prefix, dit()), add(extras), add(types)],
+        [prefixed(prefix, dit()), Object.fromEntries(Object.entries(extras).map(([name, value]) => [name === "scaled_fp8" ? name : prefix + name, value])), add(types)], // biome-ignore format: short
+      ] as const) {
+        const checkpoint = await readCheckpoint(await file([...tensors], beside, undefined, typed));
+        const found = describeFile(checkpoint, 0).tensors;
+        if (message) assert.match(found?.refused?.reason ?? "", message);
+        else assert.equal(found?.refused, undefined);
+        const markers = "scaled_fp8" in extras ? 1 : 0;
+        same(found ?? {}, tensors.length + Object.keys(extras).length - markers - (found?.refused?.tensors ?? 0));
+      }
+    }
+    const parts = await file(
+      [...prefixed(prefix, dit()), ...prefixed("first_stage_model.", vae())],
+      add({ ...marker(), ...scaled }),
+      undefined,
+      { ...add(fp8), "first_stage_model.encoder.conv_in.weight": "F8_E4M3" },
+    );
+    assert.equal((await readCheckpoint(parts)).refused, undefined, "a marker is for the part under its prefix");
+  });
+
+  test("two tensors for one weight", async () => {
+    const double = (tensors: TensorSpec[], from: RegExp, to: string) => [
+      ...tensors,
+      ...tensors.filter(({ name }) => from.test(name)).map((spec) => ({ ...spec, name: spec.name.replace(from, to) })),
+    ];
+    const query = "transformer_blocks.0.attn.add_q_proj.weight";
+    const diffusers = [
+      ...["add_q_proj", "add_k_proj", "add_v_proj"].map((name) => tensor(`transformer_blocks.0.attn.${name}.weight`, 24, 24)),
+      tensor("transformer_blocks.0.attn.to_added_qkv.weight", 24, 72),
+    ];
+    const cases: [TensorSpec[], RegExp, number][] = [
+      [double(clip("l"), /^text_model\.(?=encoder\.layers\.0\.mlp)/, ""), /"text_model.encoder.layers.0.mlp.fc1.\w+" and another/, 4],
+      [double(clip("l"), /^text_model\.(?=encoder)/, ""), /two tensors for one weight/, 192],
+      [diffusers, /"transformer_blocks.0.attn.to_added_qkv.weight" and another: 3 tensors such as "transformer_blocks.0.attn.add_q_proj.weight"/, 3], // biome-ignore format: short
+      [[...diffusers.slice(0, 3), { ...tensor(query, 24, 24), name: query.replace(".0.", ".00.") }], /add_q_proj.weight" and another/, 1],
+    ];
+    for (const [tensors, message, count] of cases) {
+      const found = describeFile(await readCheckpoint(await file(tensors)), 0).tensors;
+      assert.match(found?.refused?.reason ?? "", message);
+      assert.equal(found?.refused?.tensors, count);
+    }
+    const found = describeFile(await readCheckpoint(await file(cases[0]?.[0] ?? [])), 0).tensors;
+    assert.equal((found?.used ?? 0) + (found?.refused?.tensors ?? 0), clip("l").length + 4);
+  });
+
   test("a part that is there twice", async () => {
     const two = await file([...dit(), ...prefixed("model.diffusion_model.", dit())]);
     await assert.rejects(loadModel({ model: two }), /holds the part diffusion twice, without a prefix and as "model.diffusion_model."/);

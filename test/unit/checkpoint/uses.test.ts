@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import { readCheckpoint } from "../../../lib/checkpoint/checkpoint.js";
+import { assemble } from "../../../lib/checkpoint/components.js";
 import { describe as describeFile } from "../../../lib/checkpoint/describe.js";
 import { inspectModel, loadModel, UnsupportedModelError } from "../../../lib/index.js";
 import { type TensorSpec, writeSparseGguf } from "../../helpers/gguf.js";
@@ -315,6 +316,39 @@ describe("a diffusers folder", () => {
       vae: path.join(home, "vae/diffusion_pytorch_model.fp16.safetensors"),
       clipL: path.join(home, "text_encoder/model.safetensors"),
     });
+  });
+
+  test("the scheduler's shift is taken, and another kind of scheduler refused", async () => {
+    const flow = "FlowMatchEulerDiscreteScheduler";
+    const cases: [object | string, RegExp | number | undefined][] = [
+      [{ _class_name: flow, shift: 3.0, shift_terminal: null, use_dynamic_shifting: false }, 3],
+      [{ _class_name: flow, shift: 6 }, 6],
+      [{ _class_name: "FlowMatchHeunDiscreteScheduler" }, 1],
+      [{ _class_name: "UniPCMultistepScheduler", use_flow_sigmas: true, prediction_type: "flow_prediction", flow_shift: 5 }, 5],
+      [{ _class_name: flow, shift: "3" }, /scheduler_config.json has shift "3", expected a number above 0/],
+      [{ _class_name: flow, shift: -1 }, /has shift -1/],
+      [{ _class_name: flow, shift: 3, use_dynamic_shifting: true }, /has use_dynamic_shifting true, expected false/],
+      [{ _class_name: flow, shift: 3, prediction_type: "epsilon" }, /has prediction_type "epsilon", expected "flow_prediction"/],
+      [{ _class_name: flow, shift: 3, use_karras_sigmas: true }, /has use_karras_sigmas true/],
+      [{ _class_name: flow, shift: 3, shift_terminal: 0.1 }, /has shift_terminal 0.1, expected none/],
+      [{ _class_name: "DDIMScheduler", prediction_type: "epsilon" }, /describes "DDIMScheduler", expected a scheduler of a flow model/],
+      [{ _class_name: "UniPCMultistepScheduler", flow_shift: 3 }, /describes "UniPCMultistepScheduler"/],
+      ["{", /scheduler_config.json is no valid JSON/],
+    ];
+    for (const [config, expected] of cases) {
+      const files = await pipeline(sd3, {}, { ...weights(), "text_encoder/model.safetensors": clip("l") });
+      assert.equal((await assemble({ explicit: {}, found: [files] })).flowShift, undefined, "no scheduler");
+      await mkdir(path.join(files, "scheduler"));
+      await writeFile(path.join(files, "scheduler", "scheduler_config.json"), typeof config === "string" ? config : JSON.stringify(config));
+      if (expected instanceof RegExp) {
+        await assert.rejects(loadModel({ files }), expected);
+        await assert.rejects(inspectModel(files), expected);
+        continue;
+      }
+      assert.equal((await assemble({ explicit: {}, found: [files] })).flowShift, expected);
+      const diffusionModel = path.join(files, "transformer/diffusion_pytorch_model.safetensors");
+      assert.equal((await assemble({ explicit: { diffusionModel }, found: [files] })).flowShift, undefined, "another diffusion model");
+    }
   });
 
   test("pickles alone, and a transformer that was not fetched", async () => {

@@ -58,11 +58,12 @@ export function usesOf(
   return { used: used.size, idle, refused };
 }
 
-function twiceRefusal({ twice }: Contents): Refusal | undefined {
+function twiceRefusal({ twice, strangers }: Contents): Refusal | undefined {
   if (!twice) return undefined;
   const [part, first, second] = twice;
+  const tensors = strangers.filter(({ name }) => name.startsWith(second));
   const at = (prefix: string) => (prefix === "" ? "without a prefix" : `as ${shown(prefix)}`);
-  return { what: `holds the part ${part} twice, ${at(first)} and ${at(second)}`, remedy: "name a file with one of them", tensors: [] };
+  return { what: `holds the part ${part} twice, ${at(first)} and ${at(second)}`, remedy: "name a file with one of them", tensors };
 }
 
 function rivalRefusal({ rivals }: Contents): Refusal | undefined {

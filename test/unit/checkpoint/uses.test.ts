@@ -192,6 +192,8 @@ describe("refused by name", () => {
 
   test("a part that is there twice", async () => {
     const two = await file([...dit(), ...prefixed("model.diffusion_model.", dit())]);
+    const { used, refused } = describeFile(await readCheckpoint(two), 0).tensors ?? {};
+    assert.deepEqual([used, refused?.tensors], [dit().length, dit().length]);
     await assert.rejects(loadModel({ model: two }), /holds the part diffusion twice, without a prefix and as "model.diffusion_model."/);
   });
 });

@@ -16,6 +16,7 @@ import {
   nativeParams,
   previewModesOf,
 } from "./options/index.js";
+import { takeTags } from "./options/loras.js";
 import { readImages } from "./picture/inputs.js";
 import { type ModelText, writeParameters } from "./picture/parameters.js";
 import { Generation, progressEvent } from "./run/generation.js";
@@ -183,7 +184,8 @@ export class Model implements AsyncDisposable {
     const checked = checkCountTokens(prompt, options, { t5: this.#hasT5 });
     this.#stopIfDisposed(); // an option's getter may have done it
     try {
-      return await this.#native.countTokens(checked.prompt, checked.t5Prompt);
+      const { prompt: text } = takeTags(checked.prompt, this.#options.loraDir); // as generate() takes them out
+      return await this.#native.countTokens(text, checked.t5Prompt);
     } catch (error) {
       throw fromNative(error, site);
     }

@@ -81,11 +81,16 @@ function takesMany(option: Option): boolean {
   return option.kind === "list" && option.of.kind === "string";
 }
 
+/** Of a flag that is given twice the last counts, as in other commands; yargs makes a list where a command has arguments of many words. */
+export function lastOf<T>(value: T | readonly T[]): T {
+  return Array.isArray(value) ? (value.at(-1) as T) : (value as T);
+}
+
 /** The options object that the flags describe. */
 export function readFlags(flags: Flag[], argv: Record<string, unknown>): Record<string, unknown> {
   const options: Record<string, unknown> = {};
   for (const { path, name, option } of flags) {
-    const value = argv[name];
+    const value = takesMany(option) ? argv[name] : lastOf(argv[name]);
     if (value === undefined) continue;
     const [key = "", member] = path;
     if (member === undefined) options[key] = convert(option, value);

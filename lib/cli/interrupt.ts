@@ -14,9 +14,12 @@ const running = new Set<AbortController>();
 /** Lets nobody see an EPIPE: what runs is stopped, and what does not is over. */
 export function mindReaders(): void {
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
-    if (running.size === 0) process.exit(0);
-    for (const controller of running) controller.abort(new ReaderLeft());
+    const reason = error.code === "EPIPE" ? new ReaderLeft() : new Error(`stdout cannot be written: ${error.message}`);
+    if (running.size === 0) {
+      if (error.code !== "EPIPE") process.stderr.write(`${reason.message}\n`);
+      process.exit(error.code === "EPIPE" ? 0 : 1);
+    }
+    for (const controller of running) controller.abort(reason);
   });
   process.stderr.on("error", () => {}); // progress that nobody reads
 }

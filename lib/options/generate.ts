@@ -14,7 +14,7 @@ import type {
   StepCache,
   VaeTiling,
 } from "../types/index.js";
-import { checkOptions, checkValue, maxSeed, type OptionTable } from "./check.js";
+import { checkOptions, checkValue, maxSeed, type Option, type OptionTable } from "./check.js";
 import { takeTags } from "./loras.js";
 import { scheduleSteps } from "./samplers.js";
 
@@ -95,6 +95,9 @@ export function checkGenerateOptions(options: unknown, limits: ModelLimits): Che
   else checkSteps(parameters);
   const { prompt: plain, loras: tagged } = takeTags(given.prompt, limits.loraDir);
   const loras = [...((given.loras ?? []) as Required<Lora>[]), ...tagged];
+  const { max: most } = generateOptions.loras as Extract<Option, { kind: "list" }>;
+  if (loras.length > most)
+    throw new InvalidOptionError("prompt", `expected at most ${most} LoRAs, those of its tags among them, received ${loras.length}`);
   parameters.prompt = plain;
   delete parameters.loras;
   if (loras.length) parameters.loras = loras;

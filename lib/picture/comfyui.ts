@@ -27,13 +27,18 @@ export function readGraph(graph: Json): Partial<ImageParameters> {
   };
   const plain = (value: unknown) => throughLinks(value, ["value", "seed", "noise_seed", "int", "float", "string", "text"]);
   /** The first node up the links of `names` that `is` true of. */
-  const upward = (value: unknown, is: (node: Node) => boolean, names: readonly string[], depth = 0): Node | undefined => {
-    const node = linked(value);
-    if (!node || depth > deepest) return undefined;
-    if (is(node)) return node;
-    for (const name of names) {
-      const found = upward(node.inputs[name], is, names, depth + 1);
-      if (found) return found;
+  const upward = (value: unknown, is: (node: Node) => boolean, names: readonly string[]): Node | undefined => {
+    const seen = new Set<Node>(); // links may join again, or be a circle
+    const waiting = [linked(value)];
+    for (let node = waiting.pop(); node; node = waiting.pop()) {
+      if (is(node)) return node;
+      seen.add(node);
+      const { inputs } = node;
+      const next = names.flatMap((name) => linked(inputs[name]) ?? []).filter((other) => !seen.has(other));
+      for (const other of next.reverse()) {
+        seen.add(other);
+        waiting.push(other);
+      }
     }
     return undefined;
   };

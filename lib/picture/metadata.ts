@@ -46,34 +46,44 @@ function decoded(bytes: Buffer): string {
 
 function readPngTexts(png: Buffer): Texts {
   const texts: Texts = {};
+  let left = mostText;
   for (let at = pngSignature.length; at + 12 <= png.length; at += 12 + png.readUInt32BE(at)) {
     const type = png.toString("latin1", at + 4, at + 8);
     const data = png.subarray(at + 8, at + 8 + png.readUInt32BE(at));
+    if (type === "eXIf") addAll(texts, readExifTexts(data));
     const zero = data.indexOf(0);
-    if (!["tEXt", "zTXt", "iTXt", "eXIf"].includes(type)) continue;
-    if (type === "eXIf") {
-      addAll(texts, readExifTexts(data));
-      continue;
-    }
-    if (zero < 0) continue;
-    addAll(texts, { [data.toString("latin1", 0, zero)]: textOf(type, data, zero) });
+    const name = data.toString("latin1", 0, Math.min(zero, longestName));
+    if (!["tEXt", "zTXt", "iTXt"].includes(type) || zero < 0 || zero > longestName || Object.hasOwn(texts, name)) continue;
+    const text = textOf(type, data, zero, left);
+    if (text === undefined) continue; // damaged, or too long: the others may be right
+    left -= text.length;
+    texts[name] = text;
   }
   return texts;
 }
 
-function textOf(type: string, data: Buffer, zero: number): string {
-  if (type === "tEXt") return decoded(data.subarray(zero + 1));
-  if (type === "zTXt") return decoded(inflate(data.subarray(zero + 2)));
-  const language = data.indexOf(0, zero + 3);
-  const text = data.subarray(data.indexOf(0, language + 1) + 1);
-  return decoded(data[zero + 1] ? inflate(text) : text);
-}
+/** PNG's names of texts have at most 79 characters. All texts of a file together that are larger describe no picture. */
+const longestName = 79;
+const mostText = 32 << 20;
 
-/** A text of this size is none that describes a picture. */
-const mostText = 64 << 20;
-
-function inflate(data: Buffer): Buffer {
-  return inflateSync(data, { maxOutputLength: mostText });
+function textOf(type: string, data: Buffer, zero: number, most: number): string | undefined {
+  const inflated = (packed: Buffer) => {
+    try {
+      return inflateSync(packed, { maxOutputLength: Math.max(most, 1) });
+    } catch {
+      return undefined;
+    }
+  };
+  let bytes: Buffer | undefined = data.subarray(zero + 1);
+  if (type === "zTXt") bytes = inflated(data.subarray(zero + 2));
+  if (type === "iTXt") {
+    const language = data.indexOf(0, zero + 3);
+    const translated = language < 0 ? -1 : data.indexOf(0, language + 1);
+    if (translated < 0) return undefined;
+    bytes = data.subarray(translated + 1);
+    if (data[zero + 1]) bytes = inflated(bytes);
+  }
+  return bytes && bytes.length <= most ? decoded(bytes) : undefined;
 }
 
 /** The first of a name wins: what stands behind it in the file was not meant to replace it. */
@@ -124,12 +134,14 @@ function readExifTexts(exif: Buffer): Texts {
   const short = (at: number) => (little ? tiff.readUInt16LE(at) : tiff.readUInt16BE(at));
   const long = (at: number) => (little ? tiff.readUInt32LE(at) : tiff.readUInt32BE(at));
   const texts: Texts = {};
+  const seen = new Set<number>();
   const read = (folder: number, inner: boolean) => {
     for (let at = folder + 2, left = short(folder); left > 0; left--, at += 12) {
       const tag = short(at);
       if (tag === exifPointer && !inner) read(long(at + 8), true);
       const name = exifNames.get(tag);
-      if (name === undefined) continue;
+      if (name === undefined || seen.has(tag)) continue;
+      seen.add(tag); // a folder names each once; many entries for one long text would be read as often
       const length = long(at + 4);
       const offset = length > 4 ? long(at + 8) : at + 8;
       const value = tiff.subarray(offset, offset + length);

@@ -1,6 +1,7 @@
 #include "engine/compute.h"
 
 #include <algorithm>
+#include <cmath>
 #include <mutex>
 #include <set>
 #include <string>
@@ -52,6 +53,17 @@ ggml_status compute(ggml_backend_t backend, ggml_cgraph* graph) {
   return compute_in_slices(backend, graph);
 }
 
+// What a graph has computed is read by the next one, and in the end by a picture: white or gray where its numbers are none. Devices of
+// their own are not asked, as each answer would be a copy.
+bool is_finite(const ggml_cgraph* graph) {
+  const ggml_tensor* output = ggml_graph_node(const_cast<ggml_cgraph*>(graph), -1);
+  const ggml_backend_buffer_t buffer = output->view_src != nullptr ? output->view_src->buffer : output->buffer;
+  const bool here = buffer != nullptr && ggml_backend_buffer_is_host(buffer) && output->data != nullptr;
+  if (!here || output->type != GGML_TYPE_F32 || !ggml_is_contiguous(output)) return true;
+  const auto* numbers = static_cast<const float*>(output->data);
+  return std::all_of(numbers, numbers + ggml_nelements(output), [](float number) { return std::isfinite(number); });
+}
+
 std::mutex held_mutex;
 sdcpp::engine::HeldMemory held;
 
@@ -97,6 +109,12 @@ extern "C" ggml_status sdcpp_graph_compute(ggml_backend_t backend, ggml_cgraph* 
   if (status != GGML_STATUS_SUCCESS) {
     throw sdcpp::Failure(sdcpp::code::Generation,
                          std::string(ggml_backend_name(backend)) + " failed to compute: " + ggml_status_to_string(status));
+  }
+  if (!is_finite(graph)) {
+    throw sdcpp::Failure(
+        sdcpp::code::Generation,
+        "the computation left the range of its numbers (NaN or infinity). That may come from a LoRA that is too strong, from weights "
+        "that are too large for their type (try another weightType), or from extreme guidance or weights in the prompt");
   }
   return status;
 }

@@ -109,14 +109,16 @@ LoraExtension& loras_of(StableDiffusionGGML& sd) {
   throw Failure(code::Generation, "the context does not come from load()");
 }
 
-// Mapped weights pass no loader. Each step would read them anyway, so looking at them costs no more than their first reading.
+// Mapped weights pass no loader. Each step would read them anyway, so looking at them costs no more than their first reading; their pages
+// are then given back, as the file has them.
 void check_mapped(const std::vector<ggml_tensor*>& tensors, const String2TensorStorage& stored) {
   for (const ggml_tensor* tensor : tensors) {
     const auto found = stored.find(tensor->name);
-    const bool here = tensor->buffer != nullptr && ggml_backend_buffer_is_host(tensor->buffer) && tensor->data != nullptr;
-    if (found == stored.end() || !here || tensor->type != found->second.type) continue;
+    const bool mapped = tensor->buffer != nullptr && strcmp(ggml_backend_buffer_name(tensor->buffer), "CPU_Mapped") == 0;
+    if (found == stored.end() || !mapped || tensor->data == nullptr) continue;
     throw_if_cancelled();
     if (!accept(found->second, static_cast<const char*>(tensor->data))) fail_weights();
+    give_back(tensor->data, ggml_nbytes(tensor));
   }
 }
 

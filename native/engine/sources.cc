@@ -6,6 +6,11 @@
 #include <mutex>
 #include <utility>
 
+#ifdef __linux__
+#include <sys/mman.h>
+#include <unistd.h>
+#endif
+
 #include "core/util.h"
 #include "engine/extension.h"
 #include "engine/lora/merge.h"
@@ -61,6 +66,15 @@ bool accept(const TensorStorage& storage, const char* data) {
   const std::lock_guard<std::mutex> lock(mutex);
   if (unusable.empty()) unusable = storage.name;
   return false;
+}
+
+void give_back([[maybe_unused]] void* data, [[maybe_unused]] size_t bytes) {
+#ifdef __linux__  // elsewhere this would write zeros, or do nothing
+  const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  const auto begin = (reinterpret_cast<uintptr_t>(data) + page - 1) / page * page;
+  const auto end = (reinterpret_cast<uintptr_t>(data) + bytes) / page * page;
+  if (begin < end) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+#endif
 }
 
 void fail_weights() {

@@ -29,6 +29,9 @@ class ListedFile {
 // Whether all numbers of a tensor's data are finite; if not, it is the one that fail_weights() names. Any thread.
 bool accept(const TensorStorage& storage, const char* data);
 
+// Takes whole pages of a mapped file, which nobody has written to, out of this process's memory until they are read again.
+void give_back(void* data, size_t bytes);
+
 // Throws the Failure for weights that load_tensors() did not read: names the tensor if its numbers are the reason.
 [[noreturn]] void fail_weights();
 

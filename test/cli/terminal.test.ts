@@ -67,6 +67,22 @@ test("a reader that leaves ends the run quietly, and keeps what was drawn", asyn
   assert.ok(!(await readdir(own)).some((name) => name.endsWith(".tmp")));
 });
 
+test("a full disk behind stdout is one line, and a flag given twice counts as its last", { skip: process.platform !== "linux" }, () => {
+  const full = spawnSync(
+    "sh",
+    ["-c", `"$0" "$1" generate a red circle --json -q ${small.join(" ")} -o full.png > /dev/full`, process.execPath, cli],
+    {
+      cwd: folder,
+      encoding: "utf8",
+    },
+  );
+  assert.equal(full.status, 1);
+  assert.match(full.stderr, /^stdout cannot be written: ENOSPC[^\n]*\n$/m);
+  assert.ok(!full.stderr.includes("    at "));
+  const twice = sh(`"$NODE" "$CLI" generate a red circle -q ${small.join(" ")} -o one.png -o two.png --steps 1`).trim();
+  assert.equal(twice, "two.png");
+});
+
 test("bars fit a terminal of 36 columns", { skip: process.platform !== "linux" }, async () => {
   const text = await inTerminal(36, ["generate", "a red circle", ...small, "-o", "bars.png"]);
   // biome-ignore lint/suspicious/noControlCharactersInRegex: the codes that move the cursor

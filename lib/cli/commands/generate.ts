@@ -8,7 +8,7 @@ import { formatOf } from "../../picture/image.js";
 import { openImage } from "../../picture/inputs.js";
 import { toJson } from "../../picture/json.js";
 import type { GenerateOptions, GenerationEvent, LogEvent, ModelOptions, PreviewEvent } from "../../types/index.js";
-import { flagsOf, readFlags, yargsOptions } from "../flags.js";
+import { flagsOf, lastOf, readFlags, yargsOptions } from "../flags.js";
 import { interruptible } from "../interrupt.js";
 import { modelDescription, presetOrFile } from "../model.js";
 import { createOutput, type Output } from "../output.js";
@@ -77,7 +77,8 @@ export const generate: CommandModule<object, Arguments> = {
         '$0 generate "a lighthouse" --diffusion-model sd3.5_medium.gguf --clip-l clip_l.gguf --vae vae.gguf',
         "with your files",
       ) as never,
-  handler: async (argv) => {
+  handler: async (given) => {
+    const argv = lastOfEach(given);
     const run = { ...readFlags(runFlags, argv), prompt: readPrompt(argv.prompt), force: argv.force } as GenerateOptions;
     const previewFile = checkPreviewFile(argv["preview-file"], run);
     // Mistakes show before the model loads; its own limits are checked by generate().
@@ -99,12 +100,25 @@ export const generate: CommandModule<object, Arguments> = {
   },
 };
 
+/** A command whose prompt has many words has lists of all that is given twice. */
+function lastOfEach(argv: Arguments): Arguments {
+  const entries = Object.entries(argv).map(([name, value]) => [name, ["prompt", "files"].includes(name) ? value : lastOf(value)]);
+  return Object.fromEntries(entries) as Arguments;
+}
+
 /** The words of the command line, or what stands in stdin. Undefined without any, for the check to name. */
 function readPrompt(words: readonly string[] = []): string | undefined {
-  if (words.length > 0) return words.join(" ");
   // yargs drops a dash among the words.
-  if (process.argv.some((word, at) => word === "-" && !/^(-o|--output)$/.test(process.argv[at - 1] ?? "")))
-    return readFileSync(0, "utf8").trim();
+  const dash = process.argv.some((word, at) => word === "-" && !/^(-o|--output)$/.test(process.argv[at - 1] ?? ""));
+  if (dash && words.length > 0) throw new InvalidOptionError("prompt", "expected words or -, which reads them from stdin, received both");
+  if (words.length > 0) return words.join(" ");
+  if (dash) {
+    try {
+      return readFileSync(0, "utf8").trim();
+    } catch (error) {
+      throw new InvalidOptionError("prompt", `stdin cannot be read: ${(error as Error).message}`);
+    }
+  }
   throw new InvalidOptionError("prompt", 'expected a text: npx node-sd-cpp generate "a lighthouse in a storm"');
 }
 

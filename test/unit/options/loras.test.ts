@@ -46,3 +46,19 @@ test("finds LoRAs in folders below, and takes the same weight twice", () => {
     rmSync(loraDir, { recursive: true });
   }
 });
+
+test("tags and options together are at most as many as options alone may be", () => {
+  const loraDir = mkdtempSync(path.join(tmpdir(), "sdcpp-loras-"));
+  try {
+    writeFileSync(path.join(loraDir, "x.gguf"), "");
+    const tagged =
+      (count: number, loras: { path: string }[] = []) =>
+      () =>
+        checkGenerateOptions({ prompt: "<lora:x:0.1>".repeat(count), loras }, { ...limits, loraDir });
+    assert.equal(tagged(64)().parameters.loras?.length, 64);
+    refused(tagged(65), "at most 64 LoRAs, those of its tags among them, received 65");
+    refused(tagged(64, [{ path: "y" }]), "received 65");
+  } finally {
+    rmSync(loraDir, { recursive: true });
+  }
+});

@@ -199,6 +199,30 @@ describe("texts of other tools", () => {
     assert.deepEqual(await read(["tEXt", 'prompt\0{"1":null,"2":{"class_type":5}}']), { prompt: "", negativePrompt: "" });
   });
 
+  it("goes through links that join again and again once each", async () => {
+    const chain: Record<string, unknown> = {
+      s: { class_type: "KSampler", inputs: { steps: 4, latent_image: ["s", 0], positive: ["0", 0], negative: ["0", 0] } },
+    };
+    for (let i = 0; i < 2000; i++) {
+      const next = [String(i + 1), 0];
+      chain[i] = { class_type: "ControlNetApplyAdvanced", inputs: { positive: next, negative: next, conditioning: next } };
+    }
+    chain[2000] = { class_type: "CLIPTextEncode", inputs: { text: "far away" } };
+    const found = await read(["tEXt", `prompt\0${JSON.stringify(chain)}`]);
+    assert.deepEqual(found, { prompt: "far away", negativePrompt: "far away", steps: 4 });
+  });
+
+  it("reads what is right beside what is damaged, and no more than describes a picture", async () => {
+    const good = parameters("cat\nSteps: 20, Seed: 5");
+    assert.equal((await read(good, ["zTXt", "Comment\0\0garbage"])).seed, 5n);
+    assert.equal((await read(["iTXt", "parameters\0\0"], good)).seed, 5n);
+    const bomb = deflateSync(Buffer.alloc(30 << 20, 97));
+    const many = Array.from({ length: 60 }, (_, i): [string, Buffer] => ["zTXt", Buffer.concat([Buffer.from(`k${i}\0\0`), bomb])]);
+    const found = await readParameters(await png(...many, good));
+    const kept = Object.values(found?.raw ?? {}).reduce((sum, text) => sum + text.length, 0);
+    assert.ok(kept < 40 << 20, `${kept} characters`);
+  });
+
   it("reads JSON and both byte orders in EXIF", async () => {
     const jpeg = (comment: Buffer) =>
       sharp({ create: { width: 8, height: 8, channels: 3, background: "red" } })

@@ -74,7 +74,7 @@ function report(event: NativeEvent, { onProgress, onLog }: Pick<CheckedModelOpti
 
 type Description = Omit<ModelInfo, "fingerprints" | "engine">;
 
-function describeModel(native: NativeModelInfo, { files, name, family: known }: ChosenModel): Description {
+function describeModel(native: NativeModelInfo, { files, name, family: known, assembly: { flowShift } }: ChosenModel): Description {
   const family = familyOf(native, files, known);
   const side = maxSide(native.positions);
   const { diffusion, textEncoders, vae } = native.devices;
@@ -82,7 +82,7 @@ function describeModel(native: NativeModelInfo, { files, name, family: known }: 
     family,
     parameters: Object.values(native.parts).reduce((sum, part) => sum + part.parameters, 0),
     parts: native.parts,
-    defaults: familyDefaults(family, side),
+    defaults: { ...familyDefaults(family, side), ...(flowShift !== undefined && { flowShift }) },
     maxSide: side,
     devices: { diffusion: deviceId(diffusion), textEncoders: deviceId(textEncoders), vae: deviceId(vae) },
     license: families[family].license,

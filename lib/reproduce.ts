@@ -78,7 +78,8 @@ function optionsOf({ loras, ...parameters }: ImageParameters): GenerateOptions {
   const given = names.filter((name) => name in parameters).map((name) => [name, parameters[name]]);
   // LoRAs are known by name, as in tags: loraDir has their files.
   if (loras?.length) given.push(["prompt", `${parameters.prompt} ${tagsOf(loras)}`]);
-  return Object.fromEntries(given);
+  const options: GenerateOptions = Object.fromEntries(given);
+  return { ...options, flowShift: options.flowShift ?? 3 }; // texts leave out 3, which need not be the model's default
 }
 
 async function pixelsOf(image: string | Uint8Array | ArrayBuffer | Picture): Promise<Image> {

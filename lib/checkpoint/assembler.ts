@@ -20,7 +20,7 @@ export class Assembler {
   readonly #given: Given;
   readonly #placed = new Map<Slot, Placed>();
   readonly #ignored: Assembly["ignored"] = [];
-  #title: string | undefined;
+  #pipeline: Pick<Assembly, "title" | "flowShift"> = {};
   /** Files with several parts that were found, to be used when nothing else brings a diffusion model. */
   readonly #together: Placed[] = [];
 
@@ -34,8 +34,9 @@ export class Assembler {
   }
 
   /** A file that was found. */
-  add(option: string, checkpoint: Checkpoint, inFolder: boolean, title?: string): void {
-    if (checkpoint.parts.some(({ name }) => name === "diffusion")) this.#title ??= title;
+  add(option: string, checkpoint: Checkpoint, inFolder: boolean, { title, flowShift }: Pick<Assembly, "title" | "flowShift"> = {}): void {
+    if (checkpoint.parts.some(({ name }) => name === "diffusion") && this.#pipeline.title === undefined)
+      this.#pipeline = { title, flowShift };
     const slot = optionOf(checkpoint);
     if (slot === undefined) {
       if (!inFolder) throw foreign(option, checkpoint);
@@ -71,7 +72,7 @@ export class Assembler {
       used,
       ignored: this.#ignored,
       missing: this.#missing(used.map(({ part }) => part.name)),
-      title: this.#diffusion()?.explicit ? undefined : this.#title,
+      ...(this.#diffusion()?.explicit ? {} : this.#pipeline),
     };
   }
 

@@ -34,4 +34,6 @@ export interface Assembly {
   missing: MissingPart[];
   /** Name of the diffusers folder from which the diffusion model is. */
   title?: string;
+  /** That its scheduler has. */
+  flowShift?: number;
 }

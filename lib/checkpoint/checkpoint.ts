@@ -85,7 +85,7 @@ export function classify(location: string, header: Header | undefined, beside: B
   const described = new Set([...quantization.scales.values(), ...[...quantization.idle.values()].flat()]);
   const tensors = described.size ? header.tensors.filter((tensor) => !described.has(tensor)) : header.tensors;
   const kind = detectKind(tensors);
-  const contents: Contents = kind ? { parts: [], idle: new Map(), strangers: [] } : findParts(tensors);
+  const contents: Contents = kind ? { parts: [], idle: new Map(), strangers: [], rivals: [] } : findParts(tensors);
   const { parts } = contents;
   const diffusion = parts.find(({ name }) => name === "diffusion");
   const size = diffusion && diffusionSize(diffusion);

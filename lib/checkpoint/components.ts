@@ -2,7 +2,7 @@ import { ModelFileError, UnsupportedModelError } from "../errors.js";
 import { Assembler } from "./assembler.js";
 import type { Assembly, Given, Slot } from "./assembly.js";
 import { type Checkpoint, type CheckpointOptions, readCheckpoint } from "./checkpoint.js";
-import { checkpointsIn, isFolder } from "./folder.js";
+import { checkpointsIn, type FoundCheckpoints, isFolder } from "./folder.js";
 import type { ReadOptions } from "./source.js";
 
 export interface AssembleOptions extends ReadOptions {
@@ -31,8 +31,8 @@ export async function assemble(given: Given, options: AssembleOptions = {}): Pro
   }
   for (const { location, option } of places) {
     const folder = await isFolder(location);
-    const { files, title } = folder ? await labelled(option, checkpointsIn(location)) : { files: [location], title: undefined };
-    for (const file of files) assembler.add(option, await read(option, file, { ...options, title }), folder, title);
+    const { files, ...pipeline }: FoundCheckpoints = folder ? await labelled(option, checkpointsIn(location)) : { files: [location] };
+    for (const file of files) assembler.add(option, await read(option, file, { ...options, title: pipeline.title }), folder, pipeline);
   }
   return assembler.finish();
 }

@@ -71,8 +71,12 @@ function placeOf(key: string): Place | undefined {
 /**
  * A transformer in diffusers' names as the original one: query, key and value are thirds of one tensor, and the last two modulations have
  * their halves in the other order (diffusers: scale, shift; the original: shift, scale). Names that diffusers does not have stay.
+ * @param rivals takes note of tensors for what another one makes already
  */
-export function originalTransformer(tensors: ReadonlyMap<string, TensorInfo>): Map<string, Weight> {
+export function originalTransformer(
+  tensors: ReadonlyMap<string, TensorInfo>,
+  rivals: [first: TensorInfo, other: TensorInfo][],
+): Map<string, Weight> {
   const blocks = [...tensors.keys()].map((key) => Number(/^transformer_blocks\.(\d{1,4})\./.exec(key)?.[1] ?? -1));
   const last = blocks.reduce((most, block) => Math.max(most, block), 0);
   const swapped = new RegExp(`^(final_layer|joint_blocks\\.${last}\\.context_block)\\.adaLN_modulation\\.1\\.`);
@@ -82,12 +86,20 @@ export function originalTransformer(tensors: ReadonlyMap<string, TensorInfo>): M
     const { name, third } = placeOf(key) ?? { name: key };
     if (third !== undefined) {
       const found = thirds.get(name) ?? [undefined, undefined, undefined];
-      found[third] = tensor;
+      const first = found[third];
+      if (first) rivals.push([first, tensor]);
+      else found[third] = tensor;
       thirds.set(name, found);
-    } else result.set(name, swapped.test(name) ? swapHalves(tensor) : tensor);
+      continue;
+    }
+    const first = result.get(name);
+    if (first) rivals.push([first, tensor]);
+    else result.set(name, swapped.test(name) ? swapHalves(tensor) : tensor);
   }
   for (const [name, found] of thirds) {
-    const fused = fuse(found);
+    const whole = result.get(name);
+    if (whole) for (const third of found) if (third) rivals.push([whole, third]);
+    const fused = whole ? undefined : fuse(found);
     if (fused) result.set(name, fused);
   }
   return result;

@@ -16,6 +16,8 @@ export interface FoundCheckpoints {
   files: string[];
   /** Of a diffusers folder. */
   title?: string;
+  /** Of its scheduler. */
+  flowShift?: number;
 }
 
 /**

@@ -26,6 +26,8 @@ export interface Contents {
   idle: Map<string, TensorInfo[]>;
   /** Tensors of no part of which nothing is known. */
   strangers: TensorInfo[];
+  /** Tensors that make what another one makes already: the one that counts, and the other. */
+  rivals: [first: TensorInfo, other: TensorInfo][];
   /** What looks like a part, but is another model's: "VAE with 4 latent channels". */
   lookalike?: string;
   /** Prefixes of one part that the file has twice. */
@@ -52,7 +54,7 @@ const anchors: [kind: "mmdit" | "diffusers" | "clip" | "t5" | "llama" | "vae" | 
 
 /** Finds the parts of Stable Diffusion 3 in a checkpoint's tensors, under whatever prefixes its makers gave them. */
 export function findParts(tensors: readonly TensorInfo[]): Contents {
-  const contents: Contents = { parts: [], idle: new Map(), strangers: [] };
+  const contents: Contents = { parts: [], idle: new Map(), strangers: [], rivals: [] };
   const found = findPrefixes(tensors);
   const groups = groupBy(tensors, new Set(found.map(([, prefix]) => prefix)));
   for (const [kind, prefix] of found) {
@@ -68,7 +70,7 @@ export function findParts(tensors: readonly TensorInfo[]): Contents {
   }
   for (const [prefix, group] of groups) share(contents, prefix, group);
   for (const part of contents.parts)
-    if (part.naming === "diffusers" && part.name === "diffusion") part.tensors = originalTransformer(part.tensors);
+    if (part.naming === "diffusers" && part.name === "diffusion") part.tensors = originalTransformer(part.tensors, contents.rivals);
   return contents;
 }
 
@@ -109,6 +111,11 @@ function share(contents: Contents, prefix: string | undefined, group: Group): vo
     if (reason !== undefined) collect(part?.idle ?? contents.idle, reason, tensor);
     else if (!part) contents.strangers.push(tensor);
     else {
+      const first = part.tensors.get(name);
+      if (first) {
+        contents.rivals.push([first, tensor]);
+        continue;
+      }
       const weight = part.name === "vae" ? asConvolution(name, tensor) : tensor;
       part.tensors.set(name, weight);
       part.renamed ||= renamed || weight !== tensor;

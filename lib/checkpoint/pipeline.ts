@@ -3,6 +3,7 @@ import path from "node:path";
 import { ModelFileError, UnsupportedModelError } from "../errors.js";
 import { type Config, readConfig } from "./config.js";
 import { shown } from "./cursor.js";
+import { readFlowShift } from "./scheduler.js";
 import { isIndex, siblings } from "./shards.js";
 
 /** A folder as diffusers writes it and the hub gives it: `model_index.json` and a folder for each component. */
@@ -11,6 +12,8 @@ export interface Pipeline {
   title: string;
   /** One checkpoint of each component that is there. */
   files: string[];
+  /** Of its scheduler. */
+  flowShift?: number;
 }
 
 const components = ["transformer", "text_encoder", "text_encoder_2", "text_encoder_3", "vae"] as const;
@@ -21,7 +24,7 @@ const pipelines = /^StableDiffusion3(Img2Img|Inpaint|PAG|PAGImg2Img)?Pipeline$/;
 /**
  * The weights that a diffusers folder names; undefined for another folder, and for one whose transformer is not there (as when only the single
  * file of a repository was fetched).
- * @throws UnsupportedModelError for the pipeline of another model
+ * @throws UnsupportedModelError for the pipeline of another model, and for another scheduler
  * @throws ModelFileError for a model_index.json that is malformed, and for a component of which only pickles are there
  */
 export async function readPipeline(folder: string): Promise<Pipeline | undefined> {
@@ -37,7 +40,7 @@ export async function readPipeline(folder: string): Promise<Pipeline | undefined
   const { _class_name: name } = index;
   if (typeof name !== "string" || !pipelines.test(name))
     throw new UnsupportedModelError(`${file} describes ${shown(String(name))}, expected a StableDiffusion3Pipeline`);
-  return { title: titleOf(folder), files };
+  return { title: titleOf(folder), files, flowShift: await readFlowShift(folder) };
 }
 
 /** `"vae": ["diffusers", "AutoencoderKL"]`; `[null, null]` is a component left out. */

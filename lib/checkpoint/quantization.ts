@@ -8,6 +8,8 @@ export interface Quantization {
   kind?: string;
   /** By the weight's name in the file: a factor for the whole weight or for each of its rows. */
   scales: Map<string, TensorInfo>;
+  /** ComfyUI's `scaled_fp8`: they say that the fp8 weights under their prefix have scales. */
+  markers: TensorInfo[];
   /** Tensors that describe the quantization and change no value, by the reason. */
   idle: Map<string, TensorInfo[]>;
   /** Layers that say their format themselves: the tensors with the JSON. */
@@ -49,9 +51,26 @@ const comfyIdle = /^(format|full_precision_matrix_mult|orig_dtype|orig_shape)$/;
 
 const scaleTypes = new Set(["f32", "f16", "bf16", "f64"]);
 
+/**
+ * Why a part's weights are not read: some are in fp8 without a factor, though others have one or a marker says that all do. ComfyUI's files have
+ * a factor for each matrix in fp8, and keep in wider types what has none; biases and norms are plain numbers.
+ */
+export function unscaledRefusal({ scales, markers }: Quantization, prefix: string, tensors: readonly TensorInfo[]): Refusal | undefined {
+  const isMatrix = ({ name, type, shape }: TensorInfo) => type.startsWith("f8_e") && shape.length > 1 && name.endsWith(".weight");
+  const unscaled = tensors.filter((tensor) => isMatrix(tensor) && !scales.has(tensor.name));
+  if (unscaled.length === 0) return undefined;
+  const marked = markers.some(({ name }) => {
+    const own = name.slice(0, -"scaled_fp8".length);
+    return prefix.startsWith(own) || own.startsWith(prefix);
+  });
+  if (!marked && !tensors.some(({ name }) => scales.has(name))) return undefined;
+  const what = `has fp8 weights without the factor that its ${marked ? "scaled_fp8 marks" : "other weights have"}`;
+  return { what, remedy: "get the whole file anew, or a copy in fp16, bf16 or GGUF", tensors: unscaled };
+}
+
 /** What the names and the metadata of a file say. */
 export function findQuantization({ tensors, metadata }: Header): Quantization {
-  const found: Quantization = { scales: new Map(), idle: new Map(), described: [] };
+  const found: Quantization = { scales: new Map(), markers: [], idle: new Map(), described: [] };
   const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
   const refused = new Map<string, TensorInfo[]>();
   for (const tensor of tensors) {
@@ -60,8 +79,10 @@ export function findQuantization({ tensors, metadata }: Header): Quantization {
     if (scheme) collect(refused, scheme, tensor);
     else if (/\.(scale_weight|weight_scale)$/.test(name)) refuse(found, addScale(found, byName, tensor), [tensor]);
     else if (/\.(scale_input|input_scale)$/.test(name)) collect(found.idle, "scales of activations, for products in fp8", tensor);
-    else if (/(^|\.)scaled_fp8$/.test(name)) collect(found.idle, "marks weights that have scales", tensor);
-    else if (name.endsWith(".comfy_quant")) {
+    else if (/(^|\.)scaled_fp8$/.test(name)) {
+      found.markers.push(tensor);
+      collect(found.idle, "marks weights that have scales", tensor);
+    } else if (name.endsWith(".comfy_quant")) {
       found.described.push(tensor);
       collect(found.idle, "says the format of a layer's weight", tensor);
     }

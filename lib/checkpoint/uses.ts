@@ -2,7 +2,7 @@ import { type Config, configFault } from "./config.js";
 import { shown } from "./cursor.js";
 import { wantedTensors } from "./layouts.js";
 import type { Contents, Part } from "./parts.js";
-import type { Quantization, Refusal } from "./quantization.js";
+import { type Quantization, type Refusal, unscaledRefusal } from "./quantization.js";
 import { collect, type TensorInfo, type Weight } from "./tensors.js";
 
 export interface Uses {
@@ -31,32 +31,47 @@ export function usesOf(
   for (const source of [quantization.idle, contents.idle, ...parts.map((part) => part.idle)]) {
     for (const [reason, tensors] of source) for (const tensor of tensors) collect(idle, reason, tensor);
   }
-  const strangers = [...contents.strangers];
-  let used = 0;
-  const scaled = new Set<string>();
+  const strangers = new Set(contents.strangers);
+  const used = new Set<TensorInfo>();
+  let unscaled: Refusal | undefined;
   for (const part of parts) {
     const wanted = new Set(wantedTensors(part, header.format).map(([name]) => name));
+    unscaled ??= unscaledRefusal(quantization, part.prefix, [...part.tensors.values()].flatMap(sourcesOf));
     for (const [name, weight] of part.tensors) {
       const tensors = sourcesOf(weight);
-      if (!wanted.has(name)) strangers.push(...tensors);
-      else used += tensors.length;
-      for (const tensor of tensors) if (scales.has(tensor.name)) scaled.add(tensor.name);
+      for (const tensor of tensors) {
+        (wanted.has(name) ? used : strangers).add(tensor);
+        const scale = scales.get(tensor.name);
+        if (scale) used.add(scale);
+      }
     }
   }
   const [part] = parts;
   const refused =
     quantization.refused ??
+    unscaled ??
     twiceRefusal(contents) ??
-    strangeRefusal(strangers) ??
+    rivalRefusal(contents) ??
+    strangeRefusal([...strangers]) ??
     (config && part && parts.length === 1 ? configFault(part.name, config) : undefined);
-  return { used: used + scaled.size, idle, refused };
+  for (const tensor of refused?.tensors ?? []) used.delete(tensor);
+  return { used: used.size, idle, refused };
 }
 
-function twiceRefusal({ twice }: Contents): Refusal | undefined {
+function twiceRefusal({ twice, strangers }: Contents): Refusal | undefined {
   if (!twice) return undefined;
   const [part, first, second] = twice;
+  const tensors = strangers.filter(({ name }) => name.startsWith(second));
   const at = (prefix: string) => (prefix === "" ? "without a prefix" : `as ${shown(prefix)}`);
-  return { what: `holds the part ${part} twice, ${at(first)} and ${at(second)}`, remedy: "name a file with one of them", tensors: [] };
+  return { what: `holds the part ${part} twice, ${at(first)} and ${at(second)}`, remedy: "name a file with one of them", tensors };
+}
+
+function rivalRefusal({ rivals }: Contents): Refusal | undefined {
+  const [rival] = rivals;
+  if (!rival) return undefined;
+  const [first] = rival;
+  const what = `has two tensors for one weight, ${shown(first.name)} and another`;
+  return { what, remedy: "get a copy with one of them", tensors: [...new Set(rivals.map(([, other]) => other))] };
 }
 
 function strangeRefusal(strangers: TensorInfo[]): Refusal | undefined {

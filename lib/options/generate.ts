@@ -63,6 +63,7 @@ export interface CheckedGenerateOptions {
 export function checkGenerateOptions(options: unknown, limits: ModelLimits): CheckedGenerateOptions {
   const table: OptionTable = { ...generateOptions };
   for (const name of ["width", "height"]) Object.assign(table, { [name]: { ...side, max: limits.maxSide } });
+  Object.assign(table, { flowShift: { ...generateOptions.flowShift, default: limits.defaults.flowShift } });
   const checked = checkOptions(table, options);
   const {
     signal,

@@ -140,11 +140,7 @@ void preload(StableDiffusionGGML& sd, const Modules& modules, const OnGroup& on_
     if (on_group) on_group(done, total);
     const bool ok = sd.model_manager->prepare_params(group.tensors);
     throw_if_cancelled();
-    if (!ok) {
-      const std::string reason = lora::take_merge_failure();
-      if (!reason.empty()) throw Failure(code::ModelFile, reason);
-      fail_weights();
-    }
+    if (!ok) fail_weights();
     if (sd.enable_mmap) check_mapped(group.tensors, stored);
     sd.model_manager->release_compute_backend_params(group.tensors);
     done += group.tensors.size();
@@ -240,6 +236,7 @@ void check_prompt(const sd_ctx_t* context, const std::string& prompt) { conditio
 
 sd_ctx_t* load(const sd_ctx_params_t& params, const LoadOptions& options, ModelInfo& info) {
   take_unusable();  // of a call before
+  lora::take_merge_failure();
   const Plans listed(options.plans);
   Context context = open(params);
   StableDiffusionGGML& sd = *context->sd;

@@ -13,6 +13,7 @@
 
 #include "core/util.h"
 #include "engine/extension.h"
+#include "engine/lora/merge.h"
 #include "errors.h"
 
 namespace sdcpp::engine {
@@ -82,6 +83,8 @@ void fail_weights() {
 }
 
 void fail_if_unusable() {
+  const std::string merge = lora::take_merge_failure();
+  if (!merge.empty()) throw Failure(code::ModelFile, merge);
   const std::string name = take_unusable();
   if (name.empty()) return;
   throw Failure(code::ModelFile, "the tensor '" + name +

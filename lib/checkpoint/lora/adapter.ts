@@ -2,7 +2,7 @@ import { shown } from "../cursor.js";
 import type { Header } from "../header.js";
 import type { TensorInfo } from "../tensors.js";
 import { formTitles, type Shape, shapeOf, type Tensors } from "./change.js";
-import { alphaOf, type Configs, rankOf, readConfigs } from "./configs.js";
+import { alphaOf, type Configs, isFactor, rankOf, readConfigs } from "./configs.js";
 import { type Place, placeOf } from "./places.js";
 import { type Role, roleOf } from "./roles.js";
 
@@ -46,9 +46,10 @@ export function readAdapter({ tensors, metadata }: Pick<Header, "tensors" | "met
   try {
     const configs = configsOf(metadata, config);
     const targets = new Set<string>();
+    const lonely = new Map<string, Tensors>();
     for (const [module, group] of groupsOf(tensors, adapter)) {
       try {
-        for (const change of changesOf(module, group, configs, adapter, titles)) {
+        for (const change of changesOf(module, group, configs, adapter, titles, lonely)) {
           const { weight, bias, third = "" } = change.place;
           const target = `${change.ofBias ? bias : weight} ${third}`;
           if (targets.has(target)) throw new Error("is changed twice, under two names");
@@ -59,6 +60,7 @@ export function readAdapter({ tensors, metadata }: Pick<Header, "tensors" | "met
         throw new Error(`module ${shown(module)} ${(error as Error).message}`);
       }
     }
+    for (const [module, group] of lonely) setAside(module, group, adapter);
   } catch (error) {
     adapter.fault = (error as Error).message;
   }
@@ -71,6 +73,7 @@ function configsOf(metadata: Record<string, unknown>, config: string | undefined
   if (typeof written === "string") return readConfigs(written, "its metadata lora_adapter_metadata");
   if (config !== undefined) return readConfigs(config, "the adapter_config.json beside it");
   const alpha = metadata["adapter.lora.alpha"]; // llama.cpp's, for all modules
+  if (typeof alpha === "number" && !isFactor(alpha)) throw new Error(`its metadata has adapter.lora.alpha ${alpha}, which F32 cannot hold`);
   return typeof alpha === "number" ? new Map([["", { alpha, alphas: [], ranks: [], rootOfRank: false, dora: false }]]) : new Map();
 }
 
@@ -96,12 +99,37 @@ function groupsOf(tensors: readonly TensorInfo[], adapter: Adapter): Map<string,
   return groups;
 }
 
-function changesOf(module: string, tensors: Tensors, configs: Configs, adapter: Adapter, titles: Set<string>): Change[] {
+/**
+ * Factors without tensors that they scale: nothing is lost with those of a module that nothing changes.
+ * @throws Error for those of a module that is changed under another name, and for those of no module, which may be for all
+ */
+function setAside(module: string, tensors: Tensors, { changes, idle }: Adapter): void {
+  const names = [...tensors.values()].map(({ name }) => name);
+  const places = [768, 1280].flatMap((width) => placeOf(module, [width]) ?? []); // the width tells CLIP-L from CLIP-G
+  if (changes.length > 0) {
+    const said = `tensor ${shown(names[0] ?? "")} scales`;
+    if (places.length === 0) throw new Error(`${said} no module of the model that has a name, and may be meant for all or for some`);
+    const isSame = (one: Place, other: Place) =>
+      one.weight === other.weight && (one.third === other.third || one.third === undefined || other.third === undefined);
+    const changed = places.some((own) => changes.some(({ place }) => isSame(own, place)));
+    if (changed) throw new Error(`${said} a module whose other tensors have another name; give it their name`);
+  }
+  idle.push(...names);
+}
+
+function changesOf(
+  module: string,
+  tensors: Tensors,
+  configs: Configs,
+  adapter: Adapter,
+  titles: Set<string>,
+  lonely: Map<string, Tensors>,
+): Change[] {
   const bias = (["upBias", "biasDiff"] as const).flatMap((role) => tensors.get(role) ?? []);
   const all = [...tensors.values()].map(({ name }) => name);
   const shape = shapeOf(tensors);
   if (!shape && bias.length === 0) {
-    adapter.idle.push(...all); // such as the alpha of a pair that is not there
+    lonely.set(module, tensors); // such as the alpha of a pair that is not there
     return [];
   }
   if (shape) titles.add(tensors.has("magnitude") ? doraTitle(shape) : formTitles[shape.form]);

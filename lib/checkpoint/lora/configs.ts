@@ -59,11 +59,17 @@ export function readConfigs(text: string, source: string): Configs {
 
 function readConfig(members: ReadonlyMap<string, unknown>, source: string): Config {
   const number = (key: string, value: unknown): number => {
-    if (typeof value === "number" && Number.isFinite(value)) return value;
-    throw new Error(`${source} has ${key} ${shown(JSON.stringify(value) ?? "undefined")}, expected a number`);
+    if (isFactor(value)) return value;
+    const what = typeof value === "number" ? String(value) : (JSON.stringify(value) ?? "undefined");
+    throw new Error(`${source} has ${key} ${shown(what)}, expected a number that F32 can hold`);
   };
   const optional = (key: string) => (members.get(key) == null ? undefined : number(key, members.get(key)));
-  const flag = (key: string) => members.get(key) === true;
+  const flag = (key: string): boolean => {
+    const value = members.get(key) ?? false;
+    if (/^(?:true|1)$/i.test(String(value))) return true;
+    if (/^(?:false|0)$/i.test(String(value))) return false;
+    throw new Error(`${source} has ${key} ${shown(JSON.stringify(value) ?? "undefined")}, expected true or false`);
+  };
   const start = members.get("init_lora_weights");
   if (typeof start === "string" && changedWeights.test(start)) {
     throw new Error(`${source} says init_lora_weights ${shown(start)}: its LoRA fits to weights that were changed for it alone`);
@@ -88,6 +94,11 @@ function readConfig(members: ReadonlyMap<string, unknown>, source: string): Conf
     rootOfRank: flag("use_rslora"),
     dora: flag("use_dora"),
   };
+}
+
+/** Whether it can scale a weight: the products are made of F32. */
+export function isFactor(value: unknown): value is number {
+  return typeof value === "number" && Number.isFinite(Math.fround(value));
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

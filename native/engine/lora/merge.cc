@@ -59,6 +59,10 @@ class MergedWeight final : public TensorSource {
       swap();
       add_change(file, change, placed.strength, from, into);
       swap();
+      const int64_t count = change.rows * change.columns;
+      if (all_sound(into, count)) continue;
+      const std::vector<float> original = read_weight(path_, zip_, original_);
+      expect_sound(!all_sound(original.data() + first, count), placed.path, change);  // else it is the model's fault
     }
   }
 

@@ -138,6 +138,12 @@ test("alphas of the metadata are those of PEFT: by pattern, by the root of the r
   };
   assert.deepEqual(read({ "transformer.r": 2, "transformer.lora_alpha": 8, "text_encoder.lora_alpha": 16 }), [8, 8, 16]);
   assert.deepEqual(read({ "transformer.lora_alpha": 8, "transformer.use_rslora": true }), ["root 8", "root 8", undefined]);
+  for (const flag of ["true", "True", 1]) {
+    assert.deepEqual(read({ "transformer.lora_alpha": 8, "transformer.use_rslora": flag }), ["root 8", "root 8", undefined]);
+  }
+  for (const flag of ["false", 0, null]) {
+    assert.deepEqual(read({ "transformer.lora_alpha": 8, "transformer.use_rslora": flag }), [8, 8, undefined]);
+  }
   assert.deepEqual(read({ "transformer.lora_alpha": 8, "transformer.alpha_pattern": { to_v: 3 } }), [8, 3, undefined]);
   assert.deepEqual(read({ "transformer.lora_alpha": 8, "transformer.alpha_pattern": { "^transformer_blocks.0.attn.to_q": 3 } }), [
     3,
@@ -214,10 +220,50 @@ test("what changes the meaning and is not understood is refused by name", () => 
     [faultOf(good, metadata({ "transformer.alpha_pattern": { "[a]": 1 } })), /alpha_pattern.*not understood/],
     [faultOf(good, metadata({ "transformer.init_lora_weights": "pissa_niter_4" })), /pissa/],
     [faultOf(good, metadata({ "transformer.use_dora": true })), /says DoRA/],
+    [faultOf(good, metadata({ "transformer.use_dora": "True" })), /says DoRA/],
+    [faultOf(good, metadata({ "transformer.use_dora": 1 })), /says DoRA/],
+    [faultOf(good, metadata({ "transformer.use_dora": "yes" })), /use_dora.*expected true or false/],
+    [faultOf(good, metadata({ "transformer.use_rslora": 2 })), /use_rslora.*expected true or false/],
+    [faultOf(good, metadata({ "transformer.use_rslora": [] })), /use_rslora.*expected true or false/],
+    [faultOf(good, metadata({ "transformer.lora_alpha": 1e39 })), /lora_alpha "1e\+39", expected a number that F32/],
+    [faultOf(good, {}, '{"lora_alpha": 1e400}'), /lora_alpha "Infinity"/],
+    [faultOf(good, {}, '{"lora_alpha": 1, "alpha_pattern": {"to_q": -1e60}}'), /alpha_pattern.*expected a number that F32/],
+    [faultOf(good, { "adapter.lora.alpha": Number.NaN }), /adapter\.lora\.alpha NaN/],
     [faultOf(good, {}, "{}x"), /adapter_config\.json.*no JSON/],
   ];
   for (const [fault, message] of cases) assert.match(fault ?? "no fault", message);
   assert.equal(faultOf({ ...good, "bundle_emb.word.clip_l": [4, 768] }), undefined);
+});
+
+test("factors under another name than the tensors that they scale are refused by name", () => {
+  const module = "transformer.transformer_blocks.0.attn.to_q";
+  const good = pair(`${module}.lora_A.weight`, `${module}.lora_B.weight`);
+  const clipModule = "text_model.encoder.layers.0.mlp.fc1";
+  const clipG = { [`text_encoder_2.${clipModule}.lora_A.weight`]: [2, 1280], [`text_encoder_2.${clipModule}.lora_B.weight`]: [5120, 2] };
+  const cases: [string, RegExp | undefined, object?][] = [
+    ["transformer_blocks.0.attn.to_q.alpha", /to_q\.alpha" scales a module whose other tensors have another name/],
+    ["lora_unet_transformer_blocks_0_attn_to_q.alpha", /lora_unet_.*another name/],
+    ["diffusion_model.joint_blocks.0.x_block.attn.qkv.alpha", /qkv\.alpha".*another name/],
+    ["joint_blocks.0.x_block.attn.qkv.0.scalar", /scalar".*another name/],
+    ["base_model.model.transformer_blocks.0.attn.to_q.scale", /scale".*another name/],
+    [`${module}.lora_A.default.alpha`, /lora_A\.default\.alpha" scales no module/],
+    [`${module}.lora_B.weight.alpha`, /lora_B\.weight\.alpha" scales no module/],
+    [`${module}.attn.alpha`, /attn\.alpha" scales no module/],
+    ["transformer.alpha", /"transformer\.alpha" scales no module/],
+    ["network.scalar", /"network\.scalar" scales no module/],
+    ["lora.scale", /"lora\.scale" scales no module/],
+    [`lora_te2_${clipModule.replaceAll(".", "_")}.alpha`, /another name/, clipG],
+    [`${clipModule}.alpha`, /another name/, clipG],
+    [`text_encoder.${clipModule}.alpha`, undefined, clipG],
+    [`${module}.alpha`, undefined],
+    ["transformer_blocks.0.attn.to_k.alpha", undefined], // of a pair that is not there
+    ["lora_unet_transformer_blocks_1_attn_to_q.alpha", undefined],
+  ];
+  for (const [name, message, shapes = good] of cases) {
+    const { fault } = readAdapter(header({ ...(shapes as Record<string, number[]>), [name]: [] }));
+    if (message) assert.match(fault ?? "no fault", message, name);
+    else assert.equal(fault, undefined, name);
+  }
 });
 
 test("tensors are counted as used, without effect, or without a module", () => {

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import { readCheckpoint } from "../../../lib/checkpoint/checkpoint.js";
+import { assemble } from "../../../lib/checkpoint/components.js";
 import { describe as describeFile } from "../../../lib/checkpoint/describe.js";
 import { inspectModel, loadModel, UnsupportedModelError } from "../../../lib/index.js";
 import { type TensorSpec, writeSparseGguf } from "../../helpers/gguf.js";
@@ -122,8 +123,77 @@ describe("refused by name", () => {
     await assert.rejects(loadModel({ files: await file([tensor("layers.0.weight.absmax", 4)]) }), /quantized by bitsandbytes/);
   });
 
+  test("fp8 without the factors that a marker or others tell of", async () => {
+    const marker = (name = "scaled_fp8"): Record<string, Extra> => ({ [name]: { dtype: "F8_E4M3", shape: [0] } });
+    const other = "joint_blocks.1.context_block.attn.qkv";
+    const two = { ...fp8, [`${other}.weight`]: "F8_E5M2" };
+    const scaled = { [`${layer}.weight_scale`]: scale };
+    const whole = { ...scaled, [`${other}.scale_weight`]: scale };
+    const bias = { [`${layer}.bias`]: "F8_E4M3" };
+    const prefix = "model.diffusion_model.";
+    const add = <T>(object: Record<string, T>) => Object.fromEntries(Object.entries(object).map(([name, value]) => [prefix + name, value]));
+    const cases: [RegExp | undefined, Record<string, Extra>, Record<string, string>][] = [
+      [/without the factor that its scaled_fp8 marks: 2 tensors such as ".*mlp.fc1.weight"/, marker(), two],
+      [/without the factor that its scaled_fp8 marks: the tensor ".*1.context_block.attn.qkv.weight"/, { ...marker(), ...scaled }, two],
+      [/without the factor that its other weights have: the tensor ".*1.context_block.attn.qkv.weight"/, scaled, two],
+      [undefined, { ...marker(), ...whole }, { ...two, ...bias }],
+      [undefined, whole, two],
+      [undefined, marker(), {}],
+      [undefined, {}, two],
+    ];
+    const same = (found: { used?: number; refused?: unknown }, count: number) => assert.equal(found.used, count);
+    for (const [message, extras, types] of cases) {
+      for (const [tensors, beside, typed] of [
+        [dit(), extras, types],
+        [prefixed(prefix, dit()), add(extras), add(types)],
+        [prefixed(prefix, dit()), Object.fromEntries(Object.entries(extras).map(([name, value]) => [name === "scaled_fp8" ? name : prefix + name, value])), add(types)], // biome-ignore format: short
+      ] as const) {
+        const checkpoint = await readCheckpoint(await file([...tensors], beside, undefined, typed));
+        const found = describeFile(checkpoint, 0).tensors;
+        if (message) assert.match(found?.refused?.reason ?? "", message);
+        else assert.equal(found?.refused, undefined);
+        const markers = "scaled_fp8" in extras ? 1 : 0;
+        same(found ?? {}, tensors.length + Object.keys(extras).length - markers - (found?.refused?.tensors ?? 0));
+      }
+    }
+    const parts = await file(
+      [...prefixed(prefix, dit()), ...prefixed("first_stage_model.", vae())],
+      add({ ...marker(), ...scaled }),
+      undefined,
+      { ...add(fp8), "first_stage_model.encoder.conv_in.weight": "F8_E4M3" },
+    );
+    assert.equal((await readCheckpoint(parts)).refused, undefined, "a marker is for the part under its prefix");
+  });
+
+  test("two tensors for one weight", async () => {
+    const double = (tensors: TensorSpec[], from: RegExp, to: string) => [
+      ...tensors,
+      ...tensors.filter(({ name }) => from.test(name)).map((spec) => ({ ...spec, name: spec.name.replace(from, to) })),
+    ];
+    const query = "transformer_blocks.0.attn.add_q_proj.weight";
+    const diffusers = [
+      ...["add_q_proj", "add_k_proj", "add_v_proj"].map((name) => tensor(`transformer_blocks.0.attn.${name}.weight`, 24, 24)),
+      tensor("transformer_blocks.0.attn.to_added_qkv.weight", 24, 72),
+    ];
+    const cases: [TensorSpec[], RegExp, number][] = [
+      [double(clip("l"), /^text_model\.(?=encoder\.layers\.0\.mlp)/, ""), /"text_model.encoder.layers.0.mlp.fc1.\w+" and another/, 4],
+      [double(clip("l"), /^text_model\.(?=encoder)/, ""), /two tensors for one weight/, 192],
+      [diffusers, /"transformer_blocks.0.attn.to_added_qkv.weight" and another: 3 tensors such as "transformer_blocks.0.attn.add_q_proj.weight"/, 3], // biome-ignore format: short
+      [[...diffusers.slice(0, 3), { ...tensor(query, 24, 24), name: query.replace(".0.", ".00.") }], /add_q_proj.weight" and another/, 1],
+    ];
+    for (const [tensors, message, count] of cases) {
+      const found = describeFile(await readCheckpoint(await file(tensors)), 0).tensors;
+      assert.match(found?.refused?.reason ?? "", message);
+      assert.equal(found?.refused?.tensors, count);
+    }
+    const found = describeFile(await readCheckpoint(await file(cases[0]?.[0] ?? [])), 0).tensors;
+    assert.equal((found?.used ?? 0) + (found?.refused?.tensors ?? 0), clip("l").length + 4);
+  });
+
   test("a part that is there twice", async () => {
     const two = await file([...dit(), ...prefixed("model.diffusion_model.", dit())]);
+    const { used, refused } = describeFile(await readCheckpoint(two), 0).tensors ?? {};
+    assert.deepEqual([used, refused?.tensors], [dit().length, dit().length]);
     await assert.rejects(loadModel({ model: two }), /holds the part diffusion twice, without a prefix and as "model.diffusion_model."/);
   });
 });
@@ -248,6 +318,39 @@ describe("a diffusers folder", () => {
       vae: path.join(home, "vae/diffusion_pytorch_model.fp16.safetensors"),
       clipL: path.join(home, "text_encoder/model.safetensors"),
     });
+  });
+
+  test("the scheduler's shift is taken, and another kind of scheduler refused", async () => {
+    const flow = "FlowMatchEulerDiscreteScheduler";
+    const cases: [object | string, RegExp | number | undefined][] = [
+      [{ _class_name: flow, shift: 3.0, shift_terminal: null, use_dynamic_shifting: false }, 3],
+      [{ _class_name: flow, shift: 6 }, 6],
+      [{ _class_name: "FlowMatchHeunDiscreteScheduler" }, 1],
+      [{ _class_name: "UniPCMultistepScheduler", use_flow_sigmas: true, prediction_type: "flow_prediction", flow_shift: 5 }, 5],
+      [{ _class_name: flow, shift: "3" }, /scheduler_config.json has shift "3", expected a number above 0/],
+      [{ _class_name: flow, shift: -1 }, /has shift -1/],
+      [{ _class_name: flow, shift: 3, use_dynamic_shifting: true }, /has use_dynamic_shifting true, expected false/],
+      [{ _class_name: flow, shift: 3, prediction_type: "epsilon" }, /has prediction_type "epsilon", expected "flow_prediction"/],
+      [{ _class_name: flow, shift: 3, use_karras_sigmas: true }, /has use_karras_sigmas true/],
+      [{ _class_name: flow, shift: 3, shift_terminal: 0.1 }, /has shift_terminal 0.1, expected none/],
+      [{ _class_name: "DDIMScheduler", prediction_type: "epsilon" }, /describes "DDIMScheduler", expected a scheduler of a flow model/],
+      [{ _class_name: "UniPCMultistepScheduler", flow_shift: 3 }, /describes "UniPCMultistepScheduler"/],
+      ["{", /scheduler_config.json is no valid JSON/],
+    ];
+    for (const [config, expected] of cases) {
+      const files = await pipeline(sd3, {}, { ...weights(), "text_encoder/model.safetensors": clip("l") });
+      assert.equal((await assemble({ explicit: {}, found: [files] })).flowShift, undefined, "no scheduler");
+      await mkdir(path.join(files, "scheduler"));
+      await writeFile(path.join(files, "scheduler", "scheduler_config.json"), typeof config === "string" ? config : JSON.stringify(config));
+      if (expected instanceof RegExp) {
+        await assert.rejects(loadModel({ files }), expected);
+        await assert.rejects(inspectModel(files), expected);
+        continue;
+      }
+      assert.equal((await assemble({ explicit: {}, found: [files] })).flowShift, expected);
+      const diffusionModel = path.join(files, "transformer/diffusion_pytorch_model.safetensors");
+      assert.equal((await assemble({ explicit: { diffusionModel }, found: [files] })).flowShift, undefined, "another diffusion model");
+    }
   });
 
   test("pickles alone, and a transformer that was not fetched", async () => {

@@ -1,3 +1,4 @@
+import { usualFlowShift } from "./catalog/families.js";
 import { InvalidOptionError } from "./errors.js";
 import type { Model } from "./model.js";
 import { generateOptions } from "./options/index.js";
@@ -79,7 +80,7 @@ function optionsOf({ loras, ...parameters }: ImageParameters): GenerateOptions {
   // LoRAs are known by name, as in tags: loraDir has their files.
   if (loras?.length) given.push(["prompt", `${parameters.prompt} ${tagsOf(loras)}`]);
   const options: GenerateOptions = Object.fromEntries(given);
-  return { ...options, flowShift: options.flowShift ?? 3 }; // texts leave out 3, which need not be the model's default
+  return { ...options, flowShift: options.flowShift ?? usualFlowShift }; // which texts leave out
 }
 
 async function pixelsOf(image: string | Uint8Array | ArrayBuffer | Picture): Promise<Image> {

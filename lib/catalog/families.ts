@@ -2,6 +2,10 @@ import path from "node:path";
 import type { NativeModelInfo } from "../engine/binding.js";
 import type { Family, ModelDefaults, ModelFiles } from "../types/index.js";
 
+/** The timestep shift with which all of SD3 and SD3.5 was published (`shift` of their scheduler_config.json), and the most that is taken. */
+export const usualFlowShift = 3;
+export const mostFlowShift = 1000;
+
 interface FamilyEntry {
   name: string;
   defaults: ModelDefaults;
@@ -9,7 +13,11 @@ interface FamilyEntry {
 }
 
 function family(name: string, side: number, steps: number, cfgScale: number, license = "Stability AI Community License"): FamilyEntry {
-  return { name, defaults: { width: side, height: side, steps, cfgScale, sampler: "euler", scheduler: "normal", flowShift: 3 }, license };
+  return {
+    name,
+    defaults: { width: side, height: side, steps, cfgScale, sampler: "euler", scheduler: "normal", flowShift: usualFlowShift },
+    license,
+  };
 }
 
 /** What the makers of each family recommend. Skip-layer guidance is never a default: it spoils Large's pictures. */

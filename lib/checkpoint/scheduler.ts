@@ -1,4 +1,5 @@
 import path from "node:path";
+import { mostFlowShift } from "../catalog/families.js";
 import { UnsupportedModelError } from "../errors.js";
 import { readConfig } from "./config.js";
 import { shown } from "./cursor.js";
@@ -19,9 +20,6 @@ const members: Record<string, readonly unknown[]> = {
   use_beta_sigmas: [false],
   stochastic_sampling: [false],
 };
-
-/** `flowShift`'s bound. */
-const mostShift = 1000;
 
 /**
  * The flow shift that the scheduler of a diffusers folder has (`scheduler/scheduler_config.json`); undefined without one.
@@ -47,7 +45,7 @@ export async function readFlowShift(folder: string): Promise<number | undefined>
     }
   }
   const shift = (flows.test(text) ? config.shift : config.flow_shift) ?? 1; // diffusers' default
-  if (typeof shift !== "number" || !(shift > 0 && shift <= mostShift))
-    return refuse(`has shift ${JSON.stringify(shift).slice(0, 60)}, expected a number above 0 and up to ${mostShift}`);
+  if (typeof shift !== "number" || !(shift > 0 && shift <= mostFlowShift))
+    return refuse(`has shift ${JSON.stringify(shift).slice(0, 60)}, expected a number above 0 and up to ${mostFlowShift}`);
   return shift;
 }

@@ -1,4 +1,4 @@
-import { families } from "../catalog/families.js";
+import { families, mostFlowShift, usualFlowShift } from "../catalog/families.js";
 import { presetNames } from "../catalog/presets.js";
 import type { Fit, PreviewMode } from "../types/index.js";
 import { convertTypes, generators, weightTypes } from "../types/names.js";
@@ -146,7 +146,15 @@ export const generateOptions: OptionTable = {
   seed: { kind: "seed", defaultText: "random", description: "Seed of the first image; image i uses seed + i" },
   batchCount: { kind: "integer", min: 1, max: 1000, default: 1, description: "Images to draw one after the other" },
   eta: { kind: "number", min: 0, max: 1000, defaultText: "by sampler", description: "Noise added by ancestral samplers" },
-  flowShift: { kind: "number", min: 0, above: true, max: 1000, default: 3, description: "Timestep shift of the flow schedule" },
+  flowShift: {
+    kind: "number",
+    min: 0,
+    above: true,
+    max: mostFlowShift,
+    default: usualFlowShift,
+    defaultText: `of the model's folder, else ${usualFlowShift}`,
+    description: "Timestep shift of the flow schedule",
+  },
   sigmas: {
     kind: "list",
     of: { kind: "number", min: 0, max: 1_000_000, description: "Noise level" },

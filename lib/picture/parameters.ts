@@ -1,4 +1,4 @@
-import { modelName } from "../catalog/families.js";
+import { modelName, usualFlowShift } from "../catalog/families.js";
 import { InvalidOptionError } from "../errors.js";
 import { isBytes } from "../options/check.js";
 import { fits } from "../options/index.js";
@@ -37,7 +37,7 @@ export function writeParameters(parameters: GenerationParameters, model: ModelTe
   const { flowShift, clipSkip, eta, sigmas, skipLayerGuidance, loras, vaeTiling, cache } = parameters;
   const fields: Record<string, unknown> = { Steps: steps, Sampler: sampler, "Schedule type": scheduler, "CFG scale": cfgScale };
   Object.assign(fields, { Seed: seed, Size: `${width}x${height}` });
-  if (flowShift !== 3) fields.Shift = flowShift;
+  if (flowShift !== usualFlowShift) fields.Shift = flowShift;
   if (clipSkip !== 2) fields["Clip skip"] = clipSkip;
   if (eta !== undefined) fields.Eta = eta;
   if (sigmas) fields.Sigmas = sigmas.join(" ");

@@ -47,7 +47,7 @@ export interface GenerateOptions {
    * and `euler_ge` (default 0); the other samplers ignore it.
    */
   eta?: number;
-  /** Timestep shift of the flow schedule, > 0. Default: 3. */
+  /** Timestep shift of the flow schedule, > 0. Default: that of the model (`info.defaults`): 3, or what a diffusers folder's scheduler has. */
   flowShift?: number;
   /** The noise levels themselves, falling, instead of `scheduler`; `steps` is then their number minus one. Each lower than the one before; 1 is pure noise. */
   sigmas?: number[];

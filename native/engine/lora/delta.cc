@@ -182,10 +182,6 @@ void add_normed(const Delta& delta, const Change& change, const std::vector<floa
 
 }  // namespace
 
-bool all_sound(const float* numbers, int64_t count) {
-  return std::all_of(numbers, numbers + count, [](float number) { return std::fabs(number) <= kLargestSound; });
-}
-
 void Product::fill(int64_t first, int64_t count, float* into) const {
   std::fill(into, into + count * columns, 0.0f);
   for (int64_t start = 0; start < columns; start += kTile) {
@@ -296,13 +292,6 @@ void add_change(NumberFile& file, const Change& change, float strength, const fl
     float* to = into + row * change.columns;
     for (int64_t i = 0; i < count * change.columns; i++) to[i] += strength * block[static_cast<size_t>(i)];
   }
-}
-
-void expect_sound(bool sound, const std::string& path, const Change& change) {
-  if (sound) return;
-  throw Failure(code::ModelFile, "loras: '" + path + "' makes numbers of '" + change.name() +
-                                     "' that are infinite or beyond half floats, which would draw nothing; its alpha or the weight that it "
-                                     "is given is too large");
 }
 
 bool needs_weight(const Change& change) { return change.form == Form::Glora || change.find("magnitude") != nullptr; }

@@ -1,7 +1,6 @@
 #pragma once
 #include <cstdint>
 #include <memory>
-#include <string>
 #include <vector>
 
 #include "engine/lora/numbers.h"
@@ -44,13 +43,6 @@ std::unique_ptr<Delta> make_delta(NumberFile& file, const Change& change, const 
 // Adds a change to rows of a weight (rows x columns): `strength` times the difference that it makes to `weight`, which are the same rows as
 // the model's file has them. With a magnitude (DoRA) the changed weight is normed: see delta.cc.
 void add_change(NumberFile& file, const Change& change, float strength, const float* weight, float* into);
-
-// The largest half float: numbers of a weight beyond it come of an absurd alpha or strength.
-constexpr float kLargestSound = 65504.0f;
-bool all_sound(const float* numbers, int64_t count);
-
-// Fails with the name of the LoRA whose change makes numbers that are not sound.
-void expect_sound(bool sound, const std::string& path, const Change& change);
 
 // Whether add_change needs the weight itself.
 bool needs_weight(const Change& change);

@@ -8,6 +8,7 @@
 
 #include "core/util.h"
 #include "engine/lora/delta.h"
+#include "engine/lora/soundness.h"
 #include "errors.h"
 
 namespace sdcpp::engine::lora {

@@ -1,11 +1,11 @@
 #include "engine/lora/products.h"
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 #include <utility>
 
 #include "engine/lora/delta.h"
+#include "engine/lora/soundness.h"
 #include "engine/repack.h"
 #include "errors.h"
 #include "job/cancel.h"
@@ -48,23 +48,6 @@ struct FreeBuffer {
 
 void scale(std::vector<float>& numbers, float factor) {
   for (float& number : numbers) number *= factor;
-}
-
-float largest(const std::vector<float>& numbers) {
-  float most = 0.0f;
-  for (const float number : numbers) most = std::fabs(number) <= most ? most : std::fabs(number);
-  return most;
-}
-
-// Whether the numbers that a pair adds to a weight are such as a weight may have. They are made only where they may be too large.
-bool is_sound(const Product& pair) {
-  if (largest(pair.a) * largest(pair.b) * static_cast<float>(pair.rank) <= kLargestSound) return true;
-  std::vector<float> row(static_cast<size_t>(pair.columns));
-  for (int64_t i = 0; i < pair.rows; i++) {
-    pair.fill(i, 1, row.data());
-    if (!all_sound(row.data(), pair.columns)) return false;
-  }
-  return true;
 }
 
 void put(ggml_tensor* tensor, const std::vector<float>& numbers) {
@@ -132,7 +115,7 @@ class Products final : public WeightAdapter {
     if (change.form == Form::Lokr) {
       Factors factors = read_factors(file, change);
       scale(factors.w1, factor);
-      expect_sound(largest(factors.w1) * largest(factors.w2) <= kLargestSound, piece.placed->path, change);
+      expect_sound(is_sound(factors), piece.placed->path, change);
       put(piece.a, factors.w1);
       put(piece.b, factors.w2);
       return;

@@ -91,6 +91,14 @@ test("a folder as the hub gives it, with variants and the single file beside", a
     [model.info.name, model.info.files.vae],
     ["stable-diffusion-3.5-large-turbo", path.join(coder, "diffusion_pytorch_model.safetensors")],
   );
+  await mkdir(path.join(home, "scheduler"));
+  const scheduler = { _class_name: "FlowMatchEulerDiscreteScheduler", shift: 6 };
+  await writeFile(path.join(home, "scheduler", "scheduler_config.json"), JSON.stringify(scheduler));
+  await using shifted = await loadModel({ files: home, clipL: await clipL(), threads: 1 });
+  assert.equal(shifted.info.defaults.flowShift, 6);
+  const six = await drawHash(shifted, { steps: 2 });
+  assert.equal(six, await drawHash(model, { steps: 2, flowShift: 6 }), "its scheduler's shift is the default");
+  assert.notEqual(six, await drawHash(model, { steps: 2 }));
 
   const output = path.join(folder, "folder.gguf");
   const { tensors } = await convert({ input: home, output, type: "f16", threads: 1 });

@@ -7,7 +7,7 @@ const layers = [
   {
     name: "fronts",
     paths: ["^lib/(cli|server|page|queue|mcp)/"],
-    rooms: { "cli/": "the command sdcpp" },
+    rooms: { "cli/": "the command sdcpp", "server/": "pictures over HTTP" },
   },
   {
     name: "doors",

@@ -12,6 +12,7 @@ import { inspect } from "./commands/inspect.js";
 import { models } from "./commands/models.js";
 import { pull } from "./commands/pull.js";
 import { reproduce } from "./commands/reproduce.js";
+import { serve } from "./commands/serve.js";
 import { upscale } from "./commands/upscale.js";
 import { flagName, flagsOf } from "./flags.js";
 import { Interrupted, mindReaders, ReaderLeft } from "./interrupt.js";
@@ -47,6 +48,7 @@ async function main(): Promise<void> {
     .command(convert)
     .command(reproduce)
     .command(upscale)
+    .command(serve)
     .completion("completion", "Print a script for bash or zsh that completes commands and options")
     .strict()
     .recommendCommands()

@@ -3,17 +3,12 @@ import { existsSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { InvalidOptionError, shortened } from "../errors.js";
 import { formatOf } from "../picture/image.js";
+import { slug } from "../picture/slug.js";
 
 /** Where the pictures of one run go. */
 export interface Output {
   /** The file for picture `index` (from 0). */
   file(index: number, seed: bigint): string;
-}
-
-/** "A lighthouse, in a storm!" → "a-lighthouse-in-a-storm" */
-export function slug(prompt: string): string {
-  const words = prompt.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
-  return Array.from(words.join("-")).slice(0, 40).join("").replace(/-$/, "") || "image";
 }
 
 /**

@@ -12,23 +12,38 @@ export function loraOfText(text: string): Lora {
   return { path: file, ...(weight === undefined ? {} : { weight: Number(weight) }) };
 }
 
+/** A tag `<lora:name:weight>` of a prompt. */
+export interface LoraTag {
+  name: string;
+  weight: number;
+}
+
 /**
- * Takes the tags `<lora:name:weight>` out of a prompt; each is a file of the folder: `name`, in it or in one below it, or `some/name`. As in
- * AUTOMATIC1111's web UI, a third value is the weight of the diffusion model alone, which has to be the same here.
- * @throws InvalidOptionError for a tag without a folder, a name that is not in it or means several files, or a weight that is no number
+ * Takes the tags `<lora:name:weight>` out of a prompt. As in AUTOMATIC1111's web UI, a third value is the weight of the diffusion model alone,
+ * which has to be the same here.
+ * @throws InvalidOptionError for a weight that is no number
  */
-export function takeTags(prompt: string, folder: string | undefined): { prompt: string; loras: Required<Lora>[] } {
-  const loras: Required<Lora>[] = [];
+export function splitTags(prompt: string): { prompt: string; tags: LoraTag[] } {
+  const tags: LoraTag[] = [];
   const rest = prompt.replace(/\s*<lora:([^<>]*)>/gi, (_tag, text: string) => {
     const [name = "", ...weights] = text.split(":").map((value) => value.trim());
     const [weight = 1, second = weight, ...more] = weights.map((value) => readWeight(value, text));
     if (second !== weight || more.length > 0) {
       throw new InvalidOptionError("prompt", `expected one weight for the whole LoRA in <lora:${shortened(text)}>`);
     }
-    loras.push({ path: find(name, folder), weight });
+    tags.push({ name, weight });
     return "";
   });
-  return { prompt: loras.length ? rest.trim() : prompt, loras };
+  return { prompt: tags.length ? rest.trim() : prompt, tags };
+}
+
+/**
+ * The same, with the file of each tag: `name`, in the folder or in one below it, or `some/name`.
+ * @throws InvalidOptionError for a tag without a folder, or a name that is not in it or means several files
+ */
+export function takeTags(prompt: string, folder: string | undefined): { prompt: string; loras: Required<Lora>[] } {
+  const { prompt: rest, tags } = splitTags(prompt);
+  return { prompt: rest, loras: tags.map(({ name, weight }) => ({ path: find(name, folder), weight })) };
 }
 
 function readWeight(text: string, tag: string): number {

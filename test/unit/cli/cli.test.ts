@@ -5,10 +5,11 @@ import os from "node:os";
 import path from "node:path";
 import { after, before, describe, it } from "node:test";
 import { flagName, flagsOf, readFlags } from "../../../lib/cli/flags.js";
-import { createOutput, slug } from "../../../lib/cli/output.js";
+import { createOutput } from "../../../lib/cli/output.js";
 import { formatSeconds } from "../../../lib/cli/progress.js";
 import { InvalidOptionError } from "../../../lib/errors.js";
 import { generateOptions, modelOptions, samplers } from "../../../lib/options/index.js";
+import { slug } from "../../../lib/picture/slug.js";
 
 const cli = path.join(__dirname, "../../../lib/cli/cli.ts");
 

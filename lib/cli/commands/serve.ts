@@ -1,0 +1,110 @@
+import { readFileSync } from "node:fs";
+import type { CommandModule } from "yargs";
+import { InvalidOptionError } from "../../errors.js";
+import { fileOptions, modelOptions } from "../../options/index.js";
+import { listenOptions, loadTable, type ServeOptions, serverOptions, serve as startServer } from "../../server/index.js";
+import type { ModelOptions } from "../../types/index.js";
+import { flagsOf, readFlags, yargsOptions } from "../flags.js";
+import { interruptible } from "../interrupt.js";
+import { modelDescription, presetOrFile } from "../model.js";
+
+const { model: _model, ...partOptions } = fileOptions;
+const fileFlags = flagsOf({ ...partOptions, family: modelOptions.family as never });
+const loadFlags = flagsOf(loadTable);
+const serverFlags = flagsOf({ ...listenOptions, ...serverOptions });
+
+/** What help shows without --all. */
+const everyday = new Set(
+  "backend threads host port models-dir lora-dir upscaler-dir output-dir max-queue cors-origins allowed-hosts insecure".split(" "),
+);
+
+interface Arguments extends Record<string, unknown> {
+  files?: string[];
+  model?: string;
+  "api-key"?: string[];
+  "api-key-file"?: string;
+  quiet: boolean;
+}
+
+export const serve: CommandModule<object, Arguments> = {
+  command: "serve [files..]",
+  describe: "Draw for other programs over HTTP",
+  builder: (yargs) =>
+    yargs
+      .positional("files", { type: "string", array: true, describe: "Files or folders of the default model" })
+      .option("model", { alias: "m", type: "string", requiresArg: true, describe: modelDescription, defaultDescription: "demo" })
+      .options(yargsOptions(fileFlags, "Model:", everyday))
+      .options(yargsOptions(loadFlags, "Model:", everyday))
+      .group(["model"], "Model:")
+      .options(yargsOptions(serverFlags, "Server:", everyday))
+      .options({
+        "api-key": {
+          type: "string",
+          array: true,
+          requiresArg: true,
+          describe: "Key that clients have to send; several are several clients. The variable SDCPP_API_KEY takes one too",
+        },
+        "api-key-file": { type: "string", requiresArg: true, describe: "File with keys, one a line" },
+        quiet: { alias: "q", type: "boolean", default: false, describe: "Print the address alone" },
+      })
+      .alias({ "cors-origins": "cors-origin", "allowed-hosts": "allowed-host" })
+      .group(["api-key", "api-key-file", "quiet"], "Server:")
+      .showHidden("all", "Show all options")
+      .example("$0 serve", "the demo at http://127.0.0.1:7860")
+      .example("$0 serve --model sd3.5-medium --host 0.0.0.0 --api-key-file keys.txt", "for a network")
+      .epilogue("Conventions, clients and security: docs/server.md.") as never,
+  handler: async (argv) => {
+    const options: ServeOptions = {
+      ...(readFlags(serverFlags, argv) as ServeOptions),
+      model: chooseModel(argv),
+      load: readFlags(loadFlags, argv),
+      apiKeys: readKeys(argv),
+      ...(argv.quiet ? {} : { onLog: (line: string) => process.stderr.write(`${line}\n`) }),
+    };
+    await interruptible(async (signal) => {
+      const server = await startServer(options);
+      process.stdout.write(`${server.url}\n`);
+      if (!argv.quiet) process.stderr.write(`${await welcome(options, server.handler)}\n`);
+      await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+      const { running, waiting } = server.handler.work();
+      if (running + waiting > 0 && !argv.quiet)
+        process.stderr.write(`Finishing ${running + waiting} job${running + waiting > 1 ? "s" : ""}; Ctrl-C again ends at once.\n`);
+      await server.drain();
+    });
+  },
+};
+
+/** Undefined without any: the first of the models' folder, else the demo. */
+function chooseModel(argv: Arguments): ModelOptions | undefined {
+  const parts = readFlags(fileFlags, argv) as ModelOptions;
+  const { files = [], model } = argv;
+  if (files.length === 0 && model === undefined && Object.keys(parts).length === 0) return undefined;
+  return { ...parts, ...(files.length > 0 ? { files } : {}), ...(model === undefined ? {} : presetOrFile(model)) };
+}
+
+function readKeys({ "api-key": given = [], "api-key-file": file }: Arguments): string[] {
+  const fromEnvironment = process.env.SDCPP_API_KEY;
+  const keys = [...given, ...(fromEnvironment ? [fromEnvironment] : [])];
+  if (file === undefined) return keys;
+  try {
+    const lines = readFileSync(file, "utf8")
+      .split(/\r?\n/)
+      .map((line) => line.trim())
+      .filter((line) => line !== "" && !line.startsWith("#"));
+    if (lines.length === 0) throw new Error("it has none");
+    return [...keys, ...lines];
+  } catch (error) {
+    throw new InvalidOptionError("apiKeyFile", `expected a file with a key a line: ${(error as Error).message}`);
+  }
+}
+
+/** What it can do, for whoever has started it. */
+async function welcome({ apiKeys = [], outputDir }: ServeOptions, handler: { models(): Promise<string[]> }): Promise<string> {
+  const shown = apiKeys.map((key) => `${key.slice(0, 3)}…`).join(", ");
+  return [
+    `Models: ${(await handler.models()).join(", ")}`,
+    `Key: ${apiKeys.length > 0 ? `asked for (${shown})` : "none asked for"}`,
+    `Pictures: ${outputDir ?? "in memory for a while (--output-dir keeps them)"}`,
+    "Ctrl-C ends it when what it has taken is drawn.",
+  ].join("\n");
+}

@@ -1,0 +1,142 @@
+import type { Context } from "hono";
+import { HttpError } from "./errors.js";
+
+/** A JSON body with more nesting or members than any real one would stop the event loop while it is parsed. */
+const mostDepth = 32;
+const mostMembers = 50_000;
+const mostParts = 100;
+
+type Fields = Record<string, unknown>;
+
+/**
+ * The whole body. It stops reading where the limit is.
+ * @throws HttpError 413
+ */
+async function readBytes(request: Request, most: number): Promise<Buffer> {
+  const tooLarge = () => new HttpError(413, "body_too_large", `The body has more than ${most} bytes.`);
+  if (Number(request.headers.get("content-length")) > most) throw tooLarge();
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  const reader = request.body?.getReader();
+  for (let chunk = await reader?.read(); chunk && !chunk.done; chunk = await reader?.read()) {
+    length += chunk.value.byteLength;
+    if (length > most) {
+      await reader?.cancel().catch(() => {});
+      throw tooLarge();
+    }
+    chunks.push(chunk.value);
+  }
+  return Buffer.concat(chunks, length);
+}
+
+/** Counts what a parser would build, without building it. */
+function checkJson(bytes: Buffer): void {
+  let depth = 0;
+  let members = 0;
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at];
+    if (byte === 0x22) {
+      at = endOfString(bytes, at);
+    } else if (byte === 0x7b || byte === 0x5b) {
+      if (++depth > mostDepth) throw new HttpError(400, "json_too_deep", `The JSON is nested more than ${mostDepth} deep.`);
+    } else if (byte === 0x7d || byte === 0x5d) {
+      depth--;
+    } else if (byte === 0x2c && ++members > mostMembers) {
+      throw new HttpError(400, "json_too_large", `The JSON has more than ${mostMembers} members.`);
+    }
+  }
+}
+
+function endOfString(bytes: Buffer, start: number): number {
+  for (let at = bytes.indexOf(0x22, start + 1); at >= 0; at = bytes.indexOf(0x22, at + 1)) {
+    let slashes = 0;
+    while (bytes[at - 1 - slashes] === 0x5c) slashes++;
+    if (slashes % 2 === 0) return at;
+  }
+  return bytes.length;
+}
+
+function parseJson(bytes: Buffer): unknown {
+  if (bytes.length === 0) return {};
+  checkJson(bytes);
+  try {
+    return JSON.parse(bytes.toString("utf8"));
+  } catch (error) {
+    throw new HttpError(400, "invalid_json", `The body is no JSON: ${(error as Error).message}`);
+  }
+}
+
+/** Repeated fields, and those named `x[]`, become lists; files become Buffers. */
+async function parseMultipart(bytes: Buffer, type: string): Promise<Fields> {
+  const boundary = /boundary="?([^";]+)"?/i.exec(type)?.[1];
+  if (!boundary) throw new HttpError(400, "invalid_multipart", "The multipart body has no boundary.");
+  let parts = 0;
+  for (let at = bytes.indexOf(`--${boundary}`); at >= 0; at = bytes.indexOf(`--${boundary}`, at + 1)) {
+    if (++parts > mostParts) throw new HttpError(400, "invalid_multipart", `The multipart body has more than ${mostParts} parts.`);
+  }
+  let form: FormData;
+  try {
+    form = await new Response(new Uint8Array(bytes), { headers: { "content-type": type } }).formData();
+  } catch {
+    throw new HttpError(400, "invalid_multipart", "The multipart body cannot be read.");
+  }
+  const fields: Fields = {};
+  for (const name of new Set(form.keys())) {
+    const values = await Promise.all(
+      form.getAll(name).map(async (value) => (typeof value === "string" ? value : Buffer.from(await value.arrayBuffer()))),
+    );
+    Object.defineProperty(fields, name.replace(/\[\]$/, ""), {
+      value: name.endsWith("[]") || values.length > 1 ? values : values[0],
+      enumerable: true,
+      configurable: true,
+      writable: true,
+    });
+  }
+  return fields;
+}
+
+/**
+ * The fields of a JSON or multipart body, by its content type; an empty body has none. Text fields of a form stay text.
+ * @throws HttpError 400, 413 or 415
+ */
+export async function readFields(context: Context, { maxBody }: { maxBody: number }): Promise<Fields> {
+  const request = context.req.raw;
+  const type = request.headers.get("content-type") ?? "";
+  const bytes = await readBytes(request, maxBody);
+  if (/^multipart\/form-data/i.test(type)) return parseMultipart(bytes, type);
+  if (bytes.length > 0 && !/^application\/json\b/i.test(type)) throw unsupportedType();
+  const value = parseJson(bytes);
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new HttpError(400, "invalid_json", "The body is no JSON object.");
+  }
+  return value as Fields;
+}
+
+export function unsupportedType(): HttpError {
+  return new HttpError(415, "unsupported_media_type", "Expected a body of type application/json or multipart/form-data.");
+}
+
+/**
+ * A picture in a request: base64, a data URL, or the bytes of a form's file. URLs are not fetched, and text is never a path.
+ * @throws HttpError 400
+ */
+export function pictureOf(value: unknown, param: string): Buffer {
+  if (Buffer.isBuffer(value)) {
+    if (value.length === 0) throw new HttpError(400, "invalid_image", `${param}: the file is empty.`, param);
+    return value;
+  }
+  const text = typeof value === "string" ? value.trim() : "";
+  if (/^https?:/i.test(text)) {
+    throw new HttpError(
+      400,
+      "invalid_image",
+      `${param}: URLs are not fetched; send the picture itself as base64 or as a file of a form.`,
+      param,
+    );
+  }
+  const base64 = text.replace(/^data:[^,]*;base64,/i, "").replace(/\s+/g, "");
+  if (base64 === "" || !/^[A-Za-z0-9+/_-]+={0,2}$/.test(base64)) {
+    throw new HttpError(400, "invalid_image", `${param}: expected a picture as base64 or data URL, or as a file of a form.`, param);
+  }
+  return Buffer.from(base64, "base64");
+}

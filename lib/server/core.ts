@@ -1,0 +1,59 @@
+import { existsSync } from "node:fs";
+import type { Context, Hono } from "hono";
+import { InvalidOptionError } from "../errors.js";
+import type { ErrorInfo } from "./errors.js";
+import { Folder } from "./folder.js";
+import { Jobs } from "./jobs.js";
+import { Models } from "./models.js";
+import { type CheckedHandlerOptions, checkHandlerOptions, type HandlerOptions } from "./options.js";
+import { Results } from "./results.js";
+
+/** What all conventions are built on. */
+export interface Core {
+  readonly options: CheckedHandlerOptions;
+  readonly models: Models;
+  readonly jobs: Jobs;
+  readonly loras: Folder;
+  readonly upscalers: Folder;
+  /** Folders whose names no answer has. */
+  readonly roots: readonly string[];
+  /** Milliseconds since 1970. */
+  readonly started: number;
+}
+
+/** What middleware finds out about a request. */
+export interface Env {
+  Variables: { owner: string; requestId: string };
+}
+export type App = Hono<Env>;
+export type RequestContext = Context<Env>;
+
+/** A way in which clients talk to the server: translates to and from `draw`, and knows of no other one. */
+export interface Convention {
+  name: string;
+  /** Whether errors of this path have this convention's shape. */
+  owns(path: string): boolean;
+  /** How clients of it say their key, for `www-authenticate`. */
+  auth?: "Bearer" | "Basic";
+  mount(app: App, core: Core): void;
+  errorBody(info: ErrorInfo, context: { requestId: string }): object;
+}
+
+/** @throws InvalidOptionError for a wrong option, or a folder that does not exist */
+export function createCore(given: HandlerOptions): Core {
+  const options = checkHandlerOptions(given);
+  const { modelsDir, loraDir, upscalerDir, outputDir, maxQueue, keepSeconds, keepBytes } = options;
+  for (const [name, folder] of Object.entries({ modelsDir, loraDir, upscalerDir, outputDir })) {
+    if (folder !== undefined && !existsSync(folder)) throw new InvalidOptionError(name, `expected an existing folder, received ${folder}`);
+  }
+  const results = new Results({ outputDir, keepSeconds, keepBytes, keepJobs: 1000 });
+  return {
+    options,
+    models: new Models(options),
+    jobs: new Jobs({ maxQueue }, results),
+    loras: new Folder("LoRA", loraDir, [".safetensors", ".gguf"]),
+    upscalers: new Folder("upscaler", upscalerDir, [".safetensors", ".gguf", ".pth", ".pt"]),
+    roots: [modelsDir, loraDir, upscalerDir, outputDir].filter((folder) => folder !== undefined),
+    started: Date.now(),
+  };
+}

@@ -1,0 +1,117 @@
+import { InvalidOptionError } from "../errors.js";
+import { checkGenerateOptions } from "../options/index.js";
+import { splitTags } from "../options/loras.js";
+import { openImage } from "../picture/inputs.js";
+import type { GenerateOptions, GenerationParameters } from "../types/index.js";
+import type { Core } from "./core.js";
+import { HttpError } from "./errors.js";
+import { Job } from "./job.js";
+
+const mostInputPixels = 64 * 2 ** 20;
+
+/** A LoRA by its name in the server's folder. */
+export interface NamedLora {
+  name: string;
+  /** Default: 1. */
+  weight?: number;
+}
+
+/** `GenerateOptions` as a request may have them: files by name, pictures as bytes. */
+export interface DrawOptions extends Omit<GenerateOptions, "loras" | "initImage" | "mask" | "signal" | "force" | "hires"> {
+  loras?: NamedLora[];
+  initImage?: Uint8Array;
+  mask?: Uint8Array | "alpha";
+  /** `model` is the name of an upscaler. */
+  hires?: GenerateOptions["hires"];
+}
+
+export interface DrawRequest {
+  /** Whose it is. */
+  owner: string;
+  /** Name of a served model. Default: the server's. */
+  model?: string;
+  options: DrawOptions;
+  /** What the owner sees of it in lists. Default: the options without pictures. */
+  request?: object;
+  /** What the client is told, beside the pictures. */
+  warnings?: readonly string[];
+  /** The client is gone: the job is canceled. */
+  signal?: AbortSignal;
+}
+
+/**
+ * Checks a request and puts it into the line.
+ * @throws HttpError, InvalidOptionError for what is wrong with it, QueueFullError, DisposedError
+ */
+export async function draw(core: Core, { owner, model: name, options, request, warnings = [], signal }: DrawRequest): Promise<Job> {
+  const served = await core.models.find(name);
+  const run = await resolveNames(core, options);
+  const limits = { defaults: served.defaults, maxSide: served.maxSide ?? 16_384, depth: 256 };
+  const { parameters, images } = checkGenerateOptions(run, limits);
+  if (images) await checkPicture(images.initImage, "initImage");
+  if (images?.mask && images.mask !== "alpha") await checkPicture(images.mask, "mask");
+  checkLimits(core, parameters);
+  signal?.throwIfAborted();
+
+  const { initImage: _initImage, mask: _mask, ...shown } = options;
+  const job = new Job(owner, "generate", served.id, request ?? shown);
+  const cancel = () => job.cancel();
+  signal?.addEventListener("abort", cancel, { once: true });
+  job.settled.then(() => signal?.removeEventListener("abort", cancel));
+
+  return core.jobs.submit(
+    job,
+    async ({ signal, emit, add }) => {
+      for (const text of warnings) emit({ type: "warning", text });
+      await core.models.use(served, { signal, onLoad: emit }, async (model) => {
+        const generation = model.generate({ ...run, signal });
+        for await (const event of generation) {
+          if (event.type === "image") await add(event.image, { seed: event.seed, name: parameters.prompt });
+          else if (event.type === "phase" || event.type === "progress" || event.type === "preview") emit(event);
+        }
+        await generation;
+      });
+    },
+    { priority: options.priority },
+  );
+}
+
+/** Names of files become paths of the server's folders; the prompt's LoRA tags become LoRAs. */
+async function resolveNames(core: Core, { loras = [], hires, ...options }: DrawOptions): Promise<GenerateOptions> {
+  if (typeof options.prompt !== "string") throw new InvalidOptionError("prompt", "expected a string");
+  const found = await Promise.all(
+    loras.map(async ({ name, weight }, at) => ({
+      path: await core.loras.find(String(name), `loras[${at}].name`),
+      ...(weight === undefined ? {} : { weight }),
+    })),
+  );
+  const { tags, prompt } = splitTags(options.prompt);
+  const tagged = await Promise.all(tags.map(async ({ name, weight }) => ({ path: await core.loras.find(name, "prompt"), weight })));
+  const network =
+    typeof hires === "object" && hires.model !== undefined ? await core.upscalers.find(hires.model, "hires.model") : undefined;
+  return {
+    ...options,
+    prompt,
+    ...(found.length + tagged.length > 0 && { loras: [...found, ...tagged] }),
+    ...(hires !== undefined && { hires: network ? { ...(hires as object), model: network } : hires }),
+  };
+}
+
+/** @throws InvalidOptionError when it is no picture, or one that would fill the memory */
+async function checkPicture(picture: GenerateOptions["initImage"], option: string): Promise<void> {
+  const { width, height } = await openImage(picture as Uint8Array, option);
+  if (width * height > mostInputPixels)
+    throw new InvalidOptionError(option, `expected at most ${mostInputPixels} pixels, received ${width}x${height}`);
+}
+
+function checkLimits(core: Core, { width, height, steps, batchCount, hires }: GenerationParameters): void {
+  const { maxPixels, maxSteps, maxImages } = core.options;
+  const refuse = (param: string, most: number, found: string | number) => {
+    throw new HttpError(400, "over_limit", `${param}: this server allows at most ${most}, received ${found}.`, param);
+  };
+  if (width * height > maxPixels) refuse("width", maxPixels, `${width}x${height}`);
+  if (hires && hires.width * hires.height > maxPixels) refuse("hires", maxPixels, `${hires.width}x${hires.height}`);
+  if (steps > maxSteps) refuse("steps", maxSteps, steps);
+  if (hires && hires.steps > maxSteps) refuse("hires.steps", maxSteps, hires.steps);
+  if (batchCount > maxImages) refuse("batchCount", maxImages, batchCount);
+}

@@ -1,0 +1,3 @@
+export { createHandler, type Handler } from "./handler.js";
+export { type HandlerOptions, type LoadOptions, loadTable, serverOptions } from "./options.js";
+export { listenOptions, type RunningServer, type ServeOptions, serve } from "./serve.js";

@@ -1,0 +1,14 @@
+import type { Convention } from "../core.js";
+import { jobs } from "./jobs.js";
+import { lists } from "./lists.js";
+
+/** This server's own API. It owns what no other convention does. */
+export const native: Convention = {
+  name: "native",
+  owns: () => true,
+  mount(app, core) {
+    jobs(app, core);
+    lists(app, core);
+  },
+  errorBody: ({ status, code, message, param }, { requestId }) => ({ error: { code, message, param, status, request_id: requestId } }),
+};

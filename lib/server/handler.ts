@@ -5,6 +5,7 @@ import { type Convention, type Core, createCore, type Env, type RequestContext }
 import { describeError, HttpError } from "./errors.js";
 import { checkHost, checkOrigin, checkType, ownerOf } from "./gate.js";
 import { health } from "./health.js";
+import { metrics } from "./metrics.js";
 import { native } from "./native/native.js";
 import type { HandlerOptions } from "./options.js";
 
@@ -33,17 +34,13 @@ export interface Handler extends AsyncDisposable {
 export function createHandler(options: HandlerOptions = {}): Handler {
   const core = createCore(options);
   const app = createApp(core);
-  const close = async () => {
-    await core.jobs.close();
-    await core.models.close();
-  };
   return {
     fetch: async (request) => app.fetch(request),
     models: async () => (await core.models.list()).map(({ id }) => id),
     work: () => ({ running: core.jobs.running ? 1 : 0, waiting: core.jobs.waiting }),
     drain: () => core.jobs.drain(),
-    close,
-    [Symbol.asyncDispose]: close,
+    close: () => core.close(),
+    [Symbol.asyncDispose]: () => core.close(),
   };
 }
 
@@ -81,6 +78,7 @@ function createApp(core: Core): Hono<Env> {
 
   const routes = basePath ? app.basePath(basePath) : app;
   health(routes, core);
+  metrics(routes, core);
   for (const convention of conventions) convention.mount(routes, core);
 
   app.notFound((context) => answer(context, new HttpError(404, "not_found", "There is nothing at this address.")));

@@ -2,7 +2,7 @@ import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createAdaptorServer } from "@hono/node-server";
 import { InvalidOptionError } from "../errors.js";
-import { checkValue, type OptionTable } from "../options/check.js";
+import { checkOptions, type OptionTable } from "../options/check.js";
 import { createHandler, type Handler } from "./handler.js";
 import type { HandlerOptions } from "./options.js";
 
@@ -13,6 +13,8 @@ export interface ServeOptions extends HandlerOptions {
   port?: number;
   /** Listen beyond this machine without a key. Default: false, which is refused. */
   insecure?: boolean;
+  /** Seconds in which a request has to have come whole, 1 to 3600; its headers within 15. Default: 120. */
+  requestSeconds?: number;
 }
 
 export interface RunningServer extends AsyncDisposable {
@@ -30,10 +32,18 @@ export const listenOptions: OptionTable = {
   host: { kind: "string", maxBytes: 255, filled: true, default: "127.0.0.1", description: "Address to listen on" },
   port: { kind: "integer", min: 0, max: 65_535, default: 7860, description: "Port; 0 takes a free one" },
   insecure: { kind: "boolean", default: false, description: "Listen beyond this machine without a key" },
+  requestSeconds: { kind: "integer", min: 1, max: 3600, default: 120, description: "Seconds in which a request has to have come whole" },
 };
 
 /** Slow or silent clients hold no line longer: headers, the whole request, a quiet connection. Milliseconds. */
-const patience = { headersTimeout: 15_000, requestTimeout: 120_000, keepAliveTimeout: 10_000, connectionsCheckingInterval: 5_000 };
+function patience(seconds: number) {
+  return {
+    headersTimeout: Math.min(15, seconds) * 1000,
+    requestTimeout: seconds * 1000,
+    keepAliveTimeout: 10_000,
+    connectionsCheckingInterval: Math.min(5, seconds / 2) * 1000,
+  };
+}
 const mostConnections = 4096;
 
 const isLoopback = (host: string) => host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
@@ -43,16 +53,15 @@ const isLoopback = (host: string) => host === "localhost" || host === "::1" || /
  * @throws InvalidOptionError for a wrong option, an address that cannot be had, or one beyond this machine without `apiKeys`
  */
 export async function serve(options: ServeOptions = {}): Promise<RunningServer> {
-  const { host: givenHost, port: givenPort, insecure: givenInsecure, ...others } = options;
-  const host = checkValue(listenOptions.host as never, givenHost ?? "127.0.0.1", "host") as string;
-  const port = checkValue(listenOptions.port as never, givenPort ?? 7860, "port") as number;
-  const insecure = checkValue(listenOptions.insecure as never, givenInsecure ?? false, "insecure") as boolean;
+  const own = Object.fromEntries(Object.keys(listenOptions).map((name) => [name, options[name as keyof ServeOptions]]));
+  const { host, port, insecure, requestSeconds } = checkOptions(listenOptions, own) as Required<ServeOptions>;
+  const others: HandlerOptions = Object.fromEntries(Object.entries(options).filter(([name]) => !Object.hasOwn(listenOptions, name)));
   const open = !isLoopback(host);
   const keys = others.apiKeys?.length ?? 0;
   if (open && keys === 0 && !insecure)
     throw new InvalidOptionError("host", `expected apiKeys (--api-key) to listen on ${host}, which others can reach, or insecure: true`);
   const handler = createHandler({ ...others, ...(open && !others.allowedHosts && { allowedHosts: ["*"] }) });
-  const server = createAdaptorServer({ fetch: handler.fetch, serverOptions: patience }) as Server;
+  const server = createAdaptorServer({ fetch: handler.fetch, serverOptions: patience(requestSeconds) }) as Server;
   server.maxConnections = mostConnections;
   try {
     await new Promise<void>((resolve, reject) => {

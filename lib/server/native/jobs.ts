@@ -23,7 +23,16 @@ export function jobs(app: App, core: Core): void {
     const { model, options } = readRequest(await readFields(context, core.options));
     const { mask, initImage } = options;
     const pictures = { ...(initImage && { initImage: "(a picture)" }), ...(mask && { mask: "(a picture)" }) };
-    const job = await draw(core, { owner: context.get("owner"), model, options, request: { ...options, ...pictures } });
+    const wanted = imageType(context.req.header("accept"));
+    const signal = wanted && context.req.raw.signal; // who waits for the picture itself wants none when gone
+    const job = await draw(core, { owner: context.get("owner"), model, options, request: { ...options, ...pictures }, signal });
+    if (wanted) {
+      const [picture] = await job.result();
+      if (!picture) throw new HttpError(500, "no_picture", "The job ended without a picture.");
+      context.header("x-seed", String(picture.seed));
+      context.header("content-type", mediaTypes[wanted]);
+      return context.body(await picture.encode(wanted));
+    }
     context.header("location", `${basePath}/v1/jobs/${job.id}`);
     return json(viewJob(job, basePath, core.roots), 202, context.res.headers);
   });
@@ -86,6 +95,13 @@ export function jobs(app: App, core: Core): void {
     context.header("cache-control", "private, max-age=31536000, immutable");
     return context.body(bytes);
   });
+}
+
+/** The first picture's type that an Accept header names; undefined when it does not begin with one. */
+function imageType(accept = ""): ImageFormat | undefined {
+  if (!/^\s*image\//i.test(accept)) return undefined;
+  const [, name = "png"] = /image\/(png|jpeg|webp|avif)\b/i.exec(accept) ?? [];
+  return name.toLowerCase() as ImageFormat;
 }
 
 /** 64-bit seeds are text in JSON. */

@@ -1,6 +1,7 @@
 import type { Convention } from "../core.js";
 import { jobs } from "./jobs.js";
 import { lists } from "./lists.js";
+import { openapi } from "./openapi.js";
 
 /** This server's own API. It owns what no other convention does. */
 export const native: Convention = {
@@ -9,6 +10,7 @@ export const native: Convention = {
   mount(app, core) {
     jobs(app, core);
     lists(app, core);
+    openapi(app, core);
   },
   errorBody: ({ status, code, message, param }, { requestId }) => ({ error: { code, message, param, status, request_id: requestId } }),
 };

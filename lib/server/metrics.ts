@@ -3,7 +3,8 @@ import type { App, Core } from "./core.js";
 
 /** Numbers for Prometheus, in its text format (version 0.0.4). No labels but the outcome: nothing tells of prompts or clients. */
 export function metrics(app: App, core: Core): void {
-  const delay = monitorEventLoopDelay({ resolution: 10 });
+  const resolution = 10; // milliseconds between two readings, which are part of each reading
+  const delay = monitorEventLoopDelay({ resolution });
   delay.enable();
   core.onClose(() => delay.disable());
 

@@ -53,7 +53,7 @@ export interface TensorUses {
 
 /** What one checkpoint is. */
 export interface FileInspection {
-  /** Path or URL, as it was given. */
+  /** Path or URL, as it was given; of a model by name its path in the cache folder, or its address when it has not been pulled. */
   file: string;
   /** More than one for a split or sharded checkpoint. `sha256` was asked for. */
   files: { path: string; bytes: number; sha256?: string }[];
@@ -115,9 +115,11 @@ export interface ModelInspection {
 }
 
 export interface InspectOptions {
-  /** Also reads the whole files for their SHA-256; not for URLs. Default: false. */
+  /** Also reads the whole files for their SHA-256; not for URLs and models that have not been pulled. Default: false. */
   sha256?: boolean;
-  /** For URLs that need one: sent as `authorization: Bearer …` to the URL's own host alone. */
+  /**
+   * For URLs that need one: sent as `authorization: Bearer …` to the URL's own host alone. For models by name it takes the place of HF_TOKEN.
+   */
   token?: string;
   /** Stops it; the call rejects with the signal's reason. */
   signal?: AbortSignal;

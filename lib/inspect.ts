@@ -16,7 +16,7 @@ import { InvalidOptionError, ModelFileError, SdcppError } from "./errors.js";
 import { checkOptions, suggestion } from "./options/check.js";
 import { checkSources, inspectOptions } from "./options/index.js";
 import { jsonable } from "./picture/json.js";
-import type { FileInspection, InspectOptions, InspectProgress, ModelInspection } from "./types/index.js";
+import type { FileInspection, InspectOptions, InspectProgress, ModelInspection, ModelSource } from "./types/index.js";
 
 /**
  * Tells what files are, alone and together as a model: family, parts, types, license, and what is missing. Reads their headers only, a few
@@ -30,7 +30,7 @@ import type { FileInspection, InspectOptions, InspectProgress, ModelInspection }
  * @throws ChecksumError when the hub has another file than the catalog says
  * @throws the signal's reason when it is aborted
  */
-export async function inspectModel(source: string | readonly string[], options: InspectOptions = {}): Promise<ModelInspection> {
+export async function inspectModel(source: ModelSource | readonly ModelSource[], options: InspectOptions = {}): Promise<ModelInspection> {
   const sources = checkSources(source);
   const { signal, token, ...checked } = checkOptions(inspectOptions, options) as InspectOptions;
   signal?.throwIfAborted();

@@ -25,7 +25,7 @@ export interface UnpulledOptions {
 export class Unpulled {
   readonly #options: UnpulledOptions;
   readonly #files = new Map<string, HubFile>();
-  /** By path: the address on the hub. */
+  /** By path, of files and of repositories: the address on the hub. */
   readonly #addresses = new Map<string, string>();
   #folder: string | undefined;
   #hub: Hub | undefined;
@@ -69,7 +69,7 @@ export class Unpulled {
       const repository = path.join(this.#folder, ...file.repo.split("/"));
       const at = path.join(repository, ...file.path.split("/"));
       found[option] = file.role === "folder" ? repository : at;
-      this.#addresses.set(at, this.#hub.url(file));
+      this.#addresses.set(at, this.#hub.url(file)).set(repository, this.#hub.page(file.repo));
       work.push(this.#place(this.#hub, { file, at, model: model.id, signal: stop }).catch((error) => failure.abort(error)));
     }
     await Promise.all(work);
@@ -88,9 +88,8 @@ export class Unpulled {
 
   /** A text with the addresses of these files in the place of their paths. */
   shown(text: string): string {
-    let result = text;
-    for (const [at, address] of this.#addresses) result = result.replaceAll(at, address);
-    return result;
+    const longestFirst = [...this.#addresses].sort(([a], [b]) => b.length - a.length); // a folder's path begins those of its files
+    return longestFirst.reduce((shown, [at, address]) => shown.replaceAll(at, address), text);
   }
 
   /** An error that names addresses, not files which are gone when it is read. */

@@ -15,8 +15,8 @@ type Row = [name: string, ...texts: (string | undefined | false)[]];
 export function reportText(found: SystemReport): string {
   const rows = [...programRows(found), ...machineRows(found), ...settingRows(found)];
   const lines = rows.flatMap(([name, ...texts]) => {
-    const there = texts.filter((text): text is string => Boolean(text));
-    return there.map((text, index) => `${(index ? "" : name).padEnd(12)} ${text}`);
+    const there = texts.flatMap((text) => (text ? text.split("\n") : [])).map((line) => line.trim());
+    return there.filter(Boolean).map((text, index) => `${(index ? "" : name).padEnd(12)} ${text}`);
   });
   return `${lines.join("\n")}\n`;
 }

@@ -15,7 +15,7 @@ import type { BackendReport, SystemReport } from "../types/index.js";
 export async function gather(): Promise<Omit<SystemReport, "devices" | "drivers" | "environment">> {
   const { bytes: available, bound } = availableMemory();
   return {
-    version: (require(path.join(packageRoot, "package.json")) as { version: string }).version,
+    version: packaged("package.json").version ?? "unknown",
     system: describeSystem(),
     runtime: describeRuntime(),
     engine: describeEngine(),
@@ -62,13 +62,19 @@ function describeRuntime(): SystemReport["runtime"] {
   return { node: process.versions.node, ...(electron && { electron }), ...(bun && { bun }), ...(deno && { deno }), worker: !isMainThread };
 }
 
+/** What a file of the package says; a bundled copy has none. */
+function packaged(...file: string[]): { version?: string; commit?: string } {
+  try {
+    return JSON.parse(text(path.join(packageRoot, ...file))) as { version?: string; commit?: string };
+  } catch {
+    return {};
+  }
+}
+
 function describeEngine(): SystemReport["engine"] {
   const file = addonFile();
   const build = file === undefined ? "none" : /[\\/]prebuilds[\\/][^\\/]+[\\/][^\\/]+$/.test(file) ? "prebuild" : "source";
-  const { version, commit } = JSON.parse(text(path.join(packageRoot, "engine", "engine.json")) || "{}") as {
-    version?: string;
-    commit?: string;
-  };
+  const { version, commit } = packaged("engine", "engine.json");
   const known = { ...(version && { version }), ...(commit && { commit }), build, ...(file && { file }), variants: cpuVariants() } as const;
   try {
     const { commit: built, system, cpuVariant } = native().engine;
@@ -80,7 +86,7 @@ function describeEngine(): SystemReport["engine"] {
 }
 
 /** What decides how fast ggml is. */
-const decisive = /^(sse3|ssse3|sse4_[12]|avx\w*|f16c|fma|bmi2|amx\w*|asimd\w*|neon|fphp|sve\w*|sme\d*|i8mm|bf16|svei8mm|svebf16)$/;
+const decisive = /^(pni|ssse3|sse4_[12]|avx\w*|f16c|fma|bmi2|amx\w*|asimd\w*|neon|fphp|sve\w*|sme\d*|i8mm|bf16|svei8mm|svebf16)$/;
 
 function describeProcessor(): SystemReport["processor"] {
   const name = os.cpus()[0]?.model.trim();

@@ -1,4 +1,5 @@
 import type { Family, ModelFiles, PartName } from "./files.js";
+import type { PresetName } from "./names.js";
 
 /** How the tensors of a file are named, and how much of a model it holds. */
 export type Layout =
@@ -113,6 +114,9 @@ export interface ModelInspection {
   maxSide?: number;
   license?: string;
 }
+
+/** A file, a folder, an https URL, or a model by name. */
+export type ModelSource = PresetName | (string & {});
 
 export interface InspectOptions {
   /** Also reads the whole files for their SHA-256; not for URLs and models that have not been pulled. Default: false. */

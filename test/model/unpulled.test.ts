@@ -260,6 +260,17 @@ describe("what can go wrong", () => {
     assert.deepEqual(await leftovers(), []);
   });
 
+  test("a folder of another model is told by its address", async () => {
+    hub.always.set("model_index.json", {
+      linked: null,
+      body: Buffer.from('{"_class_name": "FluxPipeline", "transformer": ["diffusers", "X"]}'),
+    });
+    const message = new RegExp(`^${hub.url}/four/large/resolve/main/model_index.json describes "FluxPipeline"`);
+    await assert.rejects(inspectModel(folderId), { code: "ERR_UNSUPPORTED_MODEL", message });
+    hub.always.set("model_index.json", { linked: null, body: Buffer.from("{}") });
+    await assert.rejects(inspectModel(folderId), (error: Error) => !error.message.includes("sdcpp-headers-"));
+  });
+
   test("a signal stops it while the server is silent", async () => {
     hub.always.set("vae.gguf", { silentAfter: 100 });
     for (const call of [

@@ -10,6 +10,7 @@ export const devices: CommandModule<object, { json: boolean; report: boolean }> 
     report: { type: "boolean", default: false, describe: "Versions, backends, drivers, memory and settings, without names of people" },
   },
   handler: async ({ json, report }) => {
+    if (report) process.removeAllListeners("warning"); // its text has names in it; the report tells the same without
     const found = report ? await describeSystem() : await listDevices();
     if (json) process.stdout.write(`${JSON.stringify(found, undefined, 2)}\n`);
     else if (Array.isArray(found)) process.stdout.write(found.map((device) => `${deviceLine(device)}\n`).join(""));

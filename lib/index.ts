@@ -1,5 +1,5 @@
 export { convert } from "./convert.js";
-export { listDevices } from "./devices.js";
+export { describeSystem, listDevices } from "./devices.js";
 export {
   ChecksumError,
   DisposedError,

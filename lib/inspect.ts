@@ -1,5 +1,7 @@
+import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { families } from "./catalog/families.js";
+import { openPreset, presetNames } from "./catalog/presets.js";
 import type { Assembly } from "./checkpoint/assembly.js";
 import { type Checkpoint, readCheckpoint } from "./checkpoint/checkpoint.js";
 import { sha256 } from "./checkpoint/checksum.js";
@@ -8,26 +10,66 @@ import { describe } from "./checkpoint/describe.js";
 import { checkpointsIn, isFolder } from "./checkpoint/folder.js";
 import { isUrl } from "./checkpoint/location.js";
 import { checkLoadable } from "./checkpoint/refusals.js";
-import { InvalidOptionError, SdcppError } from "./errors.js";
-import { checkOptions } from "./options/check.js";
+import type { ReadOptions } from "./checkpoint/source.js";
+import { Unpulled } from "./checkpoint/unpulled.js";
+import { InvalidOptionError, ModelFileError, SdcppError } from "./errors.js";
+import { checkOptions, suggestion } from "./options/check.js";
 import { checkSources, inspectOptions } from "./options/index.js";
 import { jsonable } from "./picture/json.js";
-import type { FileInspection, InspectOptions, InspectProgress, ModelInspection } from "./types/index.js";
+import type { FileInspection, InspectOptions, InspectProgress, ModelInspection, ModelSource } from "./types/index.js";
 
 /**
  * Tells what files are, alone and together as a model: family, parts, types, license, and what is missing. Reads their headers only, a few
  * kilobytes to some megabytes.
- * @param source a file (any part of a split checkpoint, or a `.safetensors.index.json`), a folder, an https URL, or several of them
+ * @param source a file (any part of a split checkpoint, or a `.safetensors.index.json`), a folder, an https URL, the name of a model as
+ * `listModels` has it (where no file has that name), or several of them. Of a model that has not been pulled, the headers are read from the hub;
+ * the result then has addresses instead of paths.
  * @throws InvalidOptionError for a wrong option
  * @throws ModelFileError for a file that is missing, unreadable, truncated or malformed, with the offset of the first fault
  * @throws DownloadError when a server does not answer as it should
+ * @throws ChecksumError when the hub has another file than the catalog says
  * @throws the signal's reason when it is aborted
  */
-export async function inspectModel(source: string | readonly string[], options: InspectOptions = {}): Promise<ModelInspection> {
+export async function inspectModel(source: ModelSource | readonly ModelSource[], options: InspectOptions = {}): Promise<ModelInspection> {
   const sources = checkSources(source);
-  const { signal, token, onProgress, ...checked } = checkOptions(inspectOptions, options) as InspectOptions;
+  const { signal, token, ...checked } = checkOptions(inspectOptions, options) as InspectOptions;
   signal?.throwIfAborted();
-  const reading = { signal, ...(token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } }) };
+  const unpulled = new Unpulled({ signal, token });
+  const reading = { signal, open: unpulled.open, ...(token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } }) };
+  try {
+    const found = await inspect(await filesOf(sources, unpulled, signal), reading, { ...checked, unpulled });
+    return jsonable(unpulled.any ? relocated(found, (text) => unpulled.shown(text)) : found);
+  } catch (error) {
+    throw unpulled.explain(error);
+  } finally {
+    await unpulled.close();
+  }
+}
+
+/**
+ * The sources, with files in the place of names.
+ * @throws ModelFileError for what is neither, but nearly a name
+ */
+async function filesOf(sources: readonly string[], unpulled: Unpulled, signal: AbortSignal | undefined): Promise<string[]> {
+  const names = presetNames();
+  const files: string[] = [];
+  for (const source of sources) {
+    if (isUrl(source) || existsSync(source)) files.push(source);
+    else if (names.includes(source)) {
+      const preset = await openPreset(source, {}, { signal, standIn: unpulled.add });
+      files.push(...Object.values(preset.files).filter((file) => !files.includes(file))); // models share parts
+    } else {
+      const near = suggestion(source, names);
+      if (near) throw new ModelFileError(`${source} is neither a file nor a model's name${near}`, { file: source });
+      files.push(source);
+    }
+  }
+  return files;
+}
+
+type Inspecting = Pick<InspectOptions, "sha256" | "onProgress"> & { unpulled: Unpulled };
+
+async function inspect(sources: string[], reading: ReadOptions, { sha256, onProgress, unpulled }: Inspecting): Promise<ModelInspection> {
   const locations: string[] = [];
   const titles = new Map<string, string | undefined>();
   for (const location of sources) {
@@ -35,19 +77,34 @@ export async function inspectModel(source: string | readonly string[], options: 
     for (const file of files) titles.set(file, title);
     locations.push(...files);
   }
-  if (checked.sha256 && locations.some(isUrl))
-    throw new InvalidOptionError("sha256", "expected no URL: the whole file would be downloaded");
-
+  if (sha256 && (unpulled.any || locations.some(isUrl))) {
+    const what = unpulled.any ? "a model that has been pulled" : "no URL";
+    throw new InvalidOptionError("sha256", `expected ${what}: the whole file would be downloaded`);
+  }
   const files: FileInspection[] = [];
   const known = new Map<string, Checkpoint>();
   for (const location of locations) {
     const checkpoint = await readCheckpoint(location, { ...reading, title: titles.get(location) });
     known.set(location, checkpoint);
     const file = describe(checkpoint, await sizeOf(checkpoint));
-    if (checked.sha256) await addChecksums(file, signal, onProgress);
+    if (sha256) await addChecksums(file, reading.signal, onProgress);
     files.push(file);
   }
-  return jsonable({ files, ...(await together(sources, files, known)) });
+  return { files, ...(await together(sources, files, known)) };
+}
+
+/** The same with other locations. */
+function relocated(found: ModelInspection, shown: (text: string) => string): ModelInspection {
+  const options = Object.entries(found.options).map(([option, file]) => [option, shown(file)]);
+  return {
+    ...found,
+    files: found.files.map((file) => {
+      return { ...file, file: shown(file.file), files: file.files.map((part) => ({ ...part, path: shown(part.path) })) };
+    }),
+    options: Object.fromEntries(options),
+    ignored: found.ignored.map(({ file, reason }) => ({ file: shown(file), reason: shown(reason) })),
+    ...(found.problem === undefined ? {} : { problem: shown(found.problem) }),
+  };
 }
 
 /** A pickle has no header that would tell. */

@@ -4,13 +4,14 @@ import type { CatalogFile, CatalogModel } from "./catalog/entries.js";
 import { Hub } from "./catalog/hub.js";
 import { licenses, requireAcceptance, writeNotices } from "./catalog/license.js";
 import { storedModel } from "./catalog/models.js";
+import { missingFiles } from "./catalog/presets.js";
 import { defaultSettings, type PullSettings } from "./catalog/retry.js";
 import { requireSpace } from "./catalog/space.js";
 import { modelsFolder, storedFile, storedPath } from "./catalog/store.js";
 import { Tracker } from "./catalog/tracker.js";
 import { callSite, InvalidOptionError, SdcppError, withSite } from "./errors.js";
 import { checkOptions, type OptionTable, suggestion } from "./options/check.js";
-import type { PulledModel, PullOptions } from "./types/index.js";
+import type { ModelFiles, PulledModel, PullOptions } from "./types/index.js";
 
 type CheckedOptions = PullOptions & Required<Pick<PullOptions, "acceptLicense" | "connections">>;
 
@@ -53,6 +54,16 @@ export async function pullModel(id: string, options: PullOptions, settings: Pull
   } catch (error) {
     throw error instanceof SdcppError ? withSite(error as Error, site) : error;
   }
+}
+
+/**
+ * Of a model by name whose files, beside those that are `given`, have not all been pulled: its id, and the hub's server.
+ * @throws InvalidOptionError for an HF_ENDPOINT or an HF_TOKEN that cannot be used
+ */
+export async function notPulled(name: string, given: ModelFiles = {}): Promise<{ id: string; server: string } | undefined> {
+  const model = findModel(name);
+  if (!model || (await missingFiles(model, given)).length === 0) return undefined;
+  return { id: model.id, server: new Hub(defaultSettings).endpoint.host };
 }
 
 function requireModel(id: unknown): CatalogModel {

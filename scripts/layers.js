@@ -16,8 +16,8 @@ const layers = [
   },
   {
     name: "run and memory",
-    paths: ["^lib/(run|memory)/"],
-    rooms: { "run/": "a run and what it tells", "memory/": "what fits" },
+    paths: ["^lib/(run|memory|report)/"],
+    rooms: { "run/": "a run and what it tells", "memory/": "what fits", "report/": "what a bug report tells" },
   },
   {
     name: "what comes in",

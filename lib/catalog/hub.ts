@@ -25,6 +25,8 @@ export interface Answer extends HubReport {
 /** Where an unfinished file goes on, and how to know that it still is the same file. */
 export interface Resume {
   from: number;
+  /** The last byte that is wanted; without it all that follow. */
+  to?: number;
   etag?: string;
   sha256?: string;
 }
@@ -76,7 +78,7 @@ export class Hub {
       const headers: Record<string, string> = { "accept-encoding": "identity", "user-agent": "node-sd-cpp" };
       if (trusted && this.#token) headers.authorization = `Bearer ${this.#token}`;
       if (range) {
-        headers.range = `bytes=${range.from}-`;
+        headers.range = `bytes=${range.from}-${range.to ?? ""}`;
         if (range.etag) headers["if-range"] = range.etag;
       }
       const answer = await this.#request(url, headers, signal);

@@ -49,7 +49,7 @@ export async function listFiles(model: CatalogModel): Promise<ListedFile[]> {
 }
 
 /** The option of `loadModel` that takes a file, or the folder that it is in. */
-function optionOf({ role }: CatalogFile): keyof ModelFiles {
+export function optionOf({ role }: CatalogFile): keyof ModelFiles {
   return role === "folder" ? "model" : (role as keyof ModelFiles);
 }
 

@@ -7,6 +7,7 @@ import type { Assembly } from "./assembly.js";
 import { assemble } from "./components.js";
 import { planModel } from "./plan.js";
 import { checkLoadable, checkLocal } from "./refusals.js";
+import type { Unpulled } from "./unpulled.js";
 
 /** A model's files by option, and what is known of them before they are loaded. */
 export interface ChosenModel {
@@ -22,20 +23,25 @@ export interface ChosenModel {
 
 /**
  * Which file is which: of the preset, of those given by their options, and of those in `files`.
+ * @param unpulled stands in for files of a preset that have not been pulled; without it they are an error
  * @throws InvalidOptionError, ModelFileError, UnsupportedModelError, MissingComponentError when they make no whole model
  */
-export async function chooseFiles({ files: given, found, preset, family, params, signal }: CheckedModelOptions): Promise<ChosenModel> {
+export async function chooseFiles(
+  { files: given, found, preset, family, params, signal }: CheckedModelOptions,
+  unpulled?: Unpulled,
+): Promise<ChosenModel> {
   if (!preset && !found && Object.keys(given).length === 0) {
     throw new InvalidOptionError("", 'no diffusion model: give model (an all-in-one file), diffusionModel, files or preset: "demo"');
   }
   for (const [option, file] of Object.entries(given)) checkLocal(option, file);
   for (const file of found ?? []) checkLocal("files", file);
   const { taesdPreviewOnly } = params;
-  const known = preset ? await openPreset(preset, given, { previewOnly: taesdPreviewOnly, signal }) : undefined;
-  const assembly = await assemble({ explicit: known?.files ?? given, found, taesdPreviewOnly }, { signal });
+  const known = preset ? await openPreset(preset, given, { previewOnly: taesdPreviewOnly, signal, standIn: unpulled?.add }) : undefined;
+  const reading = { signal, open: unpulled?.open };
+  const assembly = await assemble({ explicit: known?.files ?? given, found, taesdPreviewOnly }, reading);
   checkLoadable(assembly);
   const { files } = assembly;
-  const plans = await planModel(assembly, { signal });
+  const plans = await planModel(assembly, reading);
   const read = assembly.used.find(({ part }) => part.name === "diffusion")?.checkpoint.family;
   // Tensors cannot show that they are the demo's, so what takes their place there counts as such.
   if (!known || ((given.diffusionModel || given.model) && preset !== "demo"))

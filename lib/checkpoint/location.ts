@@ -27,5 +27,7 @@ export function beside(location: string, name: string): string {
 }
 
 export async function openSource(location: string, options: ReadOptions = {}): Promise<Source> {
+  const other = options.open?.(location);
+  if (other) return other;
   return isUrl(location) ? RemoteSource.open(location, options) : FileSource.open(location);
 }

@@ -102,7 +102,7 @@ export class RemoteSource implements Source {
       if (response.ok) return response;
       await response.body?.cancel();
       const target = response.headers.get("location");
-      if (response.status < 300 || response.status >= 400 || !target) throw this.#wrong(statusText(response.status));
+      if (response.status < 300 || response.status >= 400 || !target) throw this.#wrong(statusText(response.status, this.name));
       if (!URL.canParse(target, this.#url.href)) throw this.#wrong("redirects to what is no URL");
       this.#url = new URL(target, this.#url.href);
     }
@@ -173,9 +173,10 @@ function contentRange(response: Response): { from?: number; size?: number } {
   return { from: from === undefined ? undefined : Number(from), size: size === undefined ? undefined : Number(size) };
 }
 
-function statusText(status: number): string {
+function statusText(status: number, url: string): string {
+  const page = /^(https?:\/\/[^/]+\/[^/]+\/[^/]+)\/(?:resolve|blob|raw)\//.exec(url)?.[1]; // as the hub's addresses are made
   if (status === 401 || status === 403)
-    return `needs permission (status ${status}): accept the model's license on its page and give a token`;
+    return `needs permission (status ${status}): accept the model's license on its page${page ? ` ${page}` : ""} and give a token`;
   if (status === 404) return "does not exist (status 404)";
   if (status === 416) return "is empty (status 416)";
   return `answered with status ${status}`;

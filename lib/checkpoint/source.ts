@@ -7,6 +7,8 @@ export interface ReadOptions {
   signal?: AbortSignal;
   /** For a URL, such as `{ authorization: "Bearer …" }`; sent to the URL's own host alone. */
   headers?: Record<string, string>;
+  /** Opens those locations that are not what they seem: see unpulled.ts. */
+  open?: (location: string) => Promise<Source> | undefined;
 }
 
 /** Something whose bytes can be read at any place. */

@@ -16,6 +16,7 @@ import { serve } from "./commands/serve.js";
 import { upscale } from "./commands/upscale.js";
 import { flagName, flagsOf } from "./flags.js";
 import { Interrupted, mindReaders, ReaderLeft } from "./interrupt.js";
+import { documented, pageAddress } from "./pages.js";
 
 const exit = { failed: 1, usage: 2, interrupted: 130 };
 
@@ -39,22 +40,22 @@ async function main(): Promise<void> {
       "duplicate-arguments-array": false,
       "dot-notation": false,
     })
-    .command(generate)
-    .command(inspect)
-    .command(pull)
-    .command(models)
-    .command(estimate)
-    .command(devices)
-    .command(convert)
-    .command(reproduce)
-    .command(upscale)
-    .command(serve)
+    .command(documented(generate, "guide.md"))
+    .command(documented(inspect, "files.md#inspecting"))
+    .command(documented(pull, "models.md"))
+    .command(documented(models, "models.md"))
+    .command(documented(estimate, "memory.md"))
+    .command(documented(devices, "install.md#gpus"))
+    .command(documented(convert, "guide.md#quantize"))
+    .command(documented(reproduce, "guide.md#draw-a-picture-again"))
+    .command(documented(upscale, "guide.md#upscaling"))
+    .command(documented(serve, "server.md"))
     .completion("completion", "Print a script for bash or zsh that completes commands and options")
     .strict()
     .recommendCommands()
     .demandCommand(1, "Name a command.")
     .alias("h", "help")
-    .epilogue("Exit codes: 0 done, 1 failed, 2 usage, 130 interrupted.")
+    .epilogue(`Exit codes: 0 done, 1 failed, 2 usage, 130 interrupted. More: ${pageAddress("reference.md#command-line")}`)
     .fail((message, error) => {
       throw error ?? new UsageError(message);
     });

@@ -20,11 +20,30 @@ export function availableMemory(root = "/", platform: NodeJS.Platform = process.
   if (platform !== "linux") return { bytes: platform === "darwin" ? totalmem() : freemem(), bound: "system" };
   const bounds: AvailableMemory[] = [
     { bytes: (field(read(root, "proc/meminfo"), "MemAvailable") ?? freemem() / 1024) * 1024, bound: "system" },
-    ...cgroups(root).map((bytes): AvailableMemory => ({ bytes, bound: "cgroup" })),
+    ...controlGroups(root).map(({ left: bytes }): AvailableMemory => ({ bytes, bound: "cgroup" })),
     { bytes: addressSpace(root), bound: "ulimit" },
   ];
   const tightest = bounds.reduce((least, bound) => (bound.bytes < least.bytes ? bound : least));
   return { ...tightest, bytes: Math.max(0, tightest.bytes) };
+}
+
+/** What bounds the memory of this process beside the machine, in bytes; members are absent where there is no such limit. */
+export interface MemoryLimits {
+  /** The smallest limit of the control groups that this process is in. */
+  cgroup?: number;
+  /** `ulimit -v`. */
+  addressSpace?: number;
+}
+
+export function memoryLimits(root = "/", platform: NodeJS.Platform = process.platform): MemoryLimits {
+  if (platform !== "linux") return {};
+  const cgroup = Math.min(...controlGroups(root).map(({ limit }) => limit));
+  const addressSpace = Number(addressLimit(root));
+  return {
+    // Version 1 has no word for "none", but a number beyond all memory.
+    ...(cgroup < 2 ** 60 ? { cgroup } : {}),
+    ...(Number.isFinite(addressSpace) ? { addressSpace } : {}),
+  };
 }
 
 /** A file's text; "" when there is none, as in a container that does not show it. */
@@ -44,9 +63,14 @@ function field(text: string, name: string): number | undefined {
 
 /** Bytes that `ulimit -v` leaves. */
 function addressSpace(root: string): number {
-  const limit = /^Max address space\s+(\d+)/m.exec(read(root, "proc/self/limits"))?.[1];
+  const limit = addressLimit(root);
   const used = field(read(root, "proc/self/status"), "VmSize");
   return limit === undefined || used === undefined ? Number.POSITIVE_INFINITY : Number(limit) - used * 1024;
+}
+
+/** The number in bytes; undefined for "unlimited". */
+function addressLimit(root: string): string | undefined {
+  return /^Max address space\s+(\d+)/m.exec(read(root, "proc/self/limits"))?.[1];
 }
 
 /** The files of one version of control groups. */
@@ -64,9 +88,9 @@ const v1: Version = {
 };
 const v2: Version = { limit: "memory.max", usage: "memory.current", cache: ["inactive_file", "active_file"] };
 
-/** What each control group with a limit leaves: this process's, and those above it. */
-function cgroups(root: string): number[] {
-  const left: number[] = [];
+/** Each control group with a limit, this process's and those above it, and what it leaves. */
+function controlGroups(root: string): { limit: number; left: number }[] {
+  const groups: { limit: number; left: number }[] = [];
   for (const line of read(root, "proc/self/cgroup").split("\n")) {
     const [, controllers = "", group] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
     const version = controllers === "" ? v2 : controllers.split(",").includes("memory") ? v1 : undefined;
@@ -77,10 +101,10 @@ function cgroups(root: string): number[] {
       if (Number.isNaN(limit) || Number.isNaN(usage)) continue;
       const stat = read(root, path.join(folder, "memory.stat"));
       const cache = version.cache.reduce((sum, name) => sum + (field(stat, name) ?? 0), 0);
-      left.push(limit - Math.max(0, usage - cache));
+      groups.push({ limit, left: limit - Math.max(0, usage - cache) });
     }
   }
-  return left;
+  return groups;
 }
 
 /** The group's folder and those above it, up to where the hierarchy is mounted. */

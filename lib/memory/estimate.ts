@@ -1,5 +1,6 @@
 import { familyDefaults, familyOf, maxSide } from "../catalog/families.js";
 import { chooseFiles, loadParams } from "../checkpoint/chosen.js";
+import { Unpulled } from "../checkpoint/unpulled.js";
 import { place } from "../engine/backends/choice.js";
 import { deviceId } from "../engine/backends/names.js";
 import type { NativeFootprintInfo } from "../engine/binding.js";
@@ -14,8 +15,10 @@ import { suggest } from "./suggestions.js";
 /**
  * Tells what memory a model and a picture will take, and whether that fits. Reads the headers of the files, no weights; when a picture is being
  * drawn in this process, after it. On the CPU the peak was within 10 % of the measured one for all configurations in docs/memory.md; on a GPU,
- * what its driver takes for itself comes on top.
+ * what its driver takes for itself comes on top. Of a preset that has not been pulled, the headers are read from the hub (some megabytes, with the
+ * variables of the environment that `pull` follows).
  * @throws InvalidOptionError, ModelFileError, MissingComponentError, UnsupportedModelError as `loadModel` does
+ * @throws DownloadError, ChecksumError when a preset has not been pulled, and the network or the hub does not allow to read it there
  * @throws NoBinaryError when there is no native build for this platform
  * @throws the signal's reason when it is aborted
  */
@@ -23,9 +26,10 @@ export async function estimateMemory(options: EstimateOptions): Promise<MemoryEs
   const site = callSite(estimateMemory);
   const checked = checkEstimateOptions(options);
   const { signal } = checked.model;
+  const unpulled = new Unpulled({ signal });
   try {
     signal?.throwIfAborted();
-    const chosen = await chooseFiles(checked.model);
+    const chosen = await chooseFiles(checked.model, unpulled);
     const given = loadParams(chosen, checked.model.params);
     const params = { ...given, backend: await place(given.backend) };
     const footprint = await openFootprint(params, signal);
@@ -44,7 +48,9 @@ export async function estimateMemory(options: EstimateOptions): Promise<MemoryEs
       footprint.close();
     }
   } catch (error) {
-    throw fromNative(error, site);
+    throw unpulled.explain(fromNative(error, site));
+  } finally {
+    await unpulled.close();
   }
 }
 

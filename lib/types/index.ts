@@ -11,5 +11,6 @@ export type * from "./names.js";
 export type * from "./parameters.js";
 export type * from "./pull.js";
 export type * from "./result.js";
+export type * from "./system.js";
 export type * from "./tokens.js";
 export type * from "./upscale.js";

@@ -1,4 +1,5 @@
 import type { Family, ModelFiles, PartName } from "./files.js";
+import type { PresetName } from "./names.js";
 
 /** How the tensors of a file are named, and how much of a model it holds. */
 export type Layout =
@@ -53,7 +54,7 @@ export interface TensorUses {
 
 /** What one checkpoint is. */
 export interface FileInspection {
-  /** Path or URL, as it was given. */
+  /** Path or URL, as it was given; of a model by name its path in the cache folder, or its address when it has not been pulled. */
   file: string;
   /** More than one for a split or sharded checkpoint. `sha256` was asked for. */
   files: { path: string; bytes: number; sha256?: string }[];
@@ -114,10 +115,15 @@ export interface ModelInspection {
   license?: string;
 }
 
+/** A file, a folder, an https URL, or a model by name. */
+export type ModelSource = PresetName | (string & {});
+
 export interface InspectOptions {
-  /** Also reads the whole files for their SHA-256; not for URLs. Default: false. */
+  /** Also reads the whole files for their SHA-256; not for URLs and models that have not been pulled. Default: false. */
   sha256?: boolean;
-  /** For URLs that need one: sent as `authorization: Bearer …` to the URL's own host alone. */
+  /**
+   * For URLs that need one: sent as `authorization: Bearer …` to the URL's own host alone. For models by name it takes the place of HF_TOKEN.
+   */
   token?: string;
   /** Stops it; the call rejects with the signal's reason. */
   signal?: AbortSignal;

@@ -6,7 +6,7 @@ type ModelChoices = "files" | "preset" | "family" | "backend" | "placement" | "t
 type PictureChoices = "width" | "height" | "batchCount" | "vaeTiling" | "hires" | "preview";
 
 /**
- * A model as for `loadModel`, and a picture as for `generate`. Steps, guidance and seed have no influence: the passes of a step are computed one
+ * A model as for `loadModel` (a `preset` need not be pulled: its headers are then read from the hub), and a picture as for `generate`. Steps, guidance and seed have no influence: the passes of a step are computed one
  * after the other.
  */
 export interface EstimateOptions

@@ -1,6 +1,7 @@
 /** Compiled, never run: the public types must allow this and refuse what follows `@ts-expect-error`. */
 import {
   type Device,
+  describeSystem,
   type EstimateOptions,
   estimateMemory,
   type GenerationEvent,
@@ -22,6 +23,7 @@ import {
   type RawImage,
   readParameters,
   SdcppError,
+  type SystemReport,
 } from "../../lib/index.js";
 
 export async function usage(): Promise<void> {
@@ -78,6 +80,10 @@ export async function usage(): Promise<void> {
   const found = await readParameters(bytes ?? "a.png");
   // @ts-expect-error: there may be none
   found.prompt;
+  await inspectModel("sd3.5-medium:q4_0");
+  const report: SystemReport = await describeSystem();
+  // @ts-expect-error: there may be none
+  report.engine.file.length;
   const devices: Device[] = await listDevices();
   devices[0]?.memoryFree.toFixed();
   new Image(new Uint8Array(3), 1, 1, 3).toSharp().resize(2);

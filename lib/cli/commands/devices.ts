@@ -1,21 +1,19 @@
 import type { CommandModule } from "yargs";
-import { listDevices } from "../../devices.js";
+import { describeSystem, listDevices } from "../../devices.js";
+import { deviceLine, reportText } from "../report.js";
 
-const gibibytes = (bytes: number) => (bytes / 2 ** 30).toFixed(1);
-
-export const devices: CommandModule<object, { json: boolean }> = {
+export const devices: CommandModule<object, { json: boolean; report: boolean }> = {
   command: "devices",
-  describe: "List what can compute",
-  builder: { json: { type: "boolean", default: false, describe: "Print JSON" } },
-  handler: async ({ json }) => {
-    const list = await listDevices();
-    if (json) {
-      process.stdout.write(`${JSON.stringify(list, undefined, 2)}\n`);
-      return;
-    }
-    for (const { id, type, name, memoryFree, memoryTotal, variant } of list) {
-      const memory = memoryTotal ? `${gibibytes(memoryFree)} of ${gibibytes(memoryTotal)} GiB free` : "";
-      process.stdout.write(`${id.padEnd(10)} ${type.padEnd(5)} ${name}${variant ? ` (${variant})` : ""}  ${memory}\n`);
-    }
+  describe: "List what can compute, or all that a bug report has to tell of this system",
+  builder: {
+    json: { type: "boolean", default: false, describe: "Print JSON" },
+    report: { type: "boolean", default: false, describe: "Versions, backends, drivers, memory and settings, without names of people" },
+  },
+  handler: async ({ json, report }) => {
+    if (report) process.removeAllListeners("warning"); // its text has names in it; the report tells the same without
+    const found = report ? await describeSystem() : await listDevices();
+    if (json) process.stdout.write(`${JSON.stringify(found, undefined, 2)}\n`);
+    else if (Array.isArray(found)) process.stdout.write(found.map((device) => `${deviceLine(device)}\n`).join(""));
+    else process.stdout.write(reportText(found));
   },
 };

@@ -6,7 +6,7 @@ import { estimateModelOptions, estimatePictureOptions } from "../../options/inde
 import type { EstimateOptions, MemoryEstimate } from "../../types/index.js";
 import { flagsOf, readFlags, yargsOptions } from "../flags.js";
 import { interruptible } from "../interrupt.js";
-import { presetOrFile } from "../model.js";
+import { announceUnpulled, presetOrFile } from "../model.js";
 
 const { preset: _preset, files: _files, ...modelTable } = estimateModelOptions;
 const modelFlags = flagsOf(modelTable);
@@ -32,11 +32,13 @@ export const estimate: CommandModule<object, Arguments> = {
       .options(yargsOptions(pictureFlags, "Picture:"))
       .option("json", { type: "boolean", default: false, describe: "Print JSON" })
       .example("$0 estimate models/ --width 1024 --height 1024", "a folder with the files")
+      .example("$0 estimate sd3.5-medium", "a model by name, before it is pulled: its headers are read from the hub")
       .epilogue("Exit codes: 0 it fits, 1 it does not or failed, 2 usage, 130 interrupted.") as never,
   handler: async ({ files, json, ...argv }) => {
     const { model, ...given } = readFlags(modelFlags, argv) as EstimateOptions;
     const named = model === undefined ? {} : presetOrFile(model);
     const options = { ...chooseModel(files), ...given, ...named, ...readFlags(pictureFlags, argv) };
+    if (options.preset !== undefined) await announceUnpulled(options.preset, options);
     const found = await interruptible((signal) => estimateMemory({ ...options, signal }));
     process.stdout.write(json ? `${JSON.stringify(found, undefined, 2)}\n` : text(found));
     if (!found.fits) process.exitCode = 1;
@@ -46,7 +48,7 @@ export const estimate: CommandModule<object, Arguments> = {
 function chooseModel(files: string[] = []): EstimateOptions {
   const [first] = files;
   if (first === undefined) return {};
-  const { preset } = files.length === 1 ? presetOrFile(first) : {};
+  const { preset } = files.length === 1 ? presetOrFile(first, "") : {};
   return preset === undefined ? { files } : { preset };
 }
 

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import type { CommandModule } from "yargs";
 import { formatBytes } from "../../errors.js";
 import { inspectModel } from "../../inspect.js";
@@ -5,6 +6,7 @@ import { inspectOptions } from "../../options/index.js";
 import type { FileInspection, InspectedLora, InspectedPart, InspectProgress, MissingPart, ModelInspection } from "../../types/index.js";
 import { flagName, flagsOf, readFlags, yargsOptions } from "../flags.js";
 import { interruptible } from "../interrupt.js";
+import { announceUnpulled } from "../model.js";
 
 const flags = flagsOf(inspectOptions);
 
@@ -20,15 +22,21 @@ export const inspect: CommandModule<object, Arguments> = {
   builder: (yargs) =>
     yargs
       .parserConfiguration({ "duplicate-arguments-array": true, "parse-positional-numbers": false }) // the files are one argument many times
-      .positional("files", { type: "string", array: true, describe: "Files, folders or https URLs" })
+      .positional("files", {
+        type: "string",
+        array: true,
+        describe: "Files, folders, https URLs, or models by name as `npx node-sd-cpp models` lists them",
+      })
       .options(yargsOptions(flags, "Options:"))
       .options({
         json: { type: "boolean", default: false, describe: "Print JSON" },
         quiet: { alias: "q", type: "boolean", default: false, describe: "No progress" },
       })
       .example("$0 inspect sd3.5_medium-Q4_K_M.gguf", "one file")
-      .example("$0 inspect models/", "a folder: which file is which, and what is missing") as never,
+      .example("$0 inspect models/", "a folder: which file is which, and what is missing")
+      .example("$0 inspect sd3.5-medium", "a model by name, before it is pulled: its headers are read from the hub") as never,
   handler: async ({ files, json, quiet, ...argv }) => {
+    for (const file of files) if (!quiet && !existsSync(file)) await announceUnpulled(file);
     const report = quiet || !process.stderr.isTTY ? undefined : showProgress;
     const found = await interruptible((signal) => inspectModel(files, { ...readFlags(flags, argv), signal, onProgress: report }));
     process.stdout.write(json ? `${JSON.stringify(found, undefined, 2)}\n` : text(found));

@@ -51,8 +51,7 @@ export const serve: CommandModule<object, Arguments> = {
       .group(["api-key", "api-key-file", "quiet"], "Server:")
       .showHidden("all", "Show all options")
       .example("$0 serve", "the demo at http://127.0.0.1:7860")
-      .example("$0 serve --model sd3.5-medium --host 0.0.0.0 --api-key-file keys.txt", "for a network")
-      .epilogue("Conventions, clients and security: docs/server.md.") as never,
+      .example("$0 serve --model sd3.5-medium --host 0.0.0.0 --api-key-file keys.txt", "for a network") as never,
   handler: async (argv) => {
     const options: ServeOptions = {
       ...(readFlags(serverFlags, argv) as ServeOptions),

@@ -18,7 +18,14 @@ const companions = ["cuda"];
 
 /** What there is beside the addon and in companion packages, and nowhere else. */
 export function modules(): Module[] {
-  return [addonFolder(), ...companions.map(companionFolder)].flatMap((folder) => (folder ? modulesIn(folder) : []));
+  const others = companions.map(companion);
+  for (const { problem } of others) if (problem) process.emitWarning(problem, warning);
+  return [addonFolder(), ...others.map(({ folder }) => folder)].flatMap((folder) => (folder ? modulesIn(folder) : []));
+}
+
+/** Companion packages that are installed and not used, and why. */
+export function misfits(): { kind: string; problem: string }[] {
+  return companions.map(companion).flatMap(({ kind, problem }) => (problem ? [{ kind, problem }] : []));
 }
 
 export function modulesIn(folder: string): Module[] {
@@ -43,30 +50,42 @@ export function loadModule(file: string): Promise<void> {
   return loading;
 }
 
-function addonFolder(): string | undefined {
+/** CPU variants among the libraries beside the addon, of which the best that the processor runs is loaded: "x64", "haswell". */
+export function cpuVariants(): string[] {
+  const folder = addonFolder();
+  const names = folder === undefined ? [] : readdirSync(folder);
+  return names.flatMap((name) => /^(?:lib)?sdcpp-ggml-cpu-([\w.]+?)\.(?:so|dll|dylib)(?:\.br)?$/.exec(name)?.[1] ?? []).sort();
+}
+
+/** The addon that is loaded, or would be; undefined where there is none. */
+export function addonFile(): string | undefined {
   try {
     // Of an Electron app: no library can be loaded from within its archive.
-    return path.dirname(nodeGypBuild.path(packageRoot)).replace(/\.asar(?=[\\/])/, ".asar.unpacked");
+    return nodeGypBuild.path(packageRoot).replace(/\.asar(?=[\\/])/, ".asar.unpacked");
   } catch {
     return; // to load the addon says what is wrong
   }
 }
 
+function addonFolder(): string | undefined {
+  const file = addonFile();
+  return file === undefined ? undefined : path.dirname(file);
+}
+
 /** Of this package's own version: a library of another one has other structures in memory. */
-function companionFolder(kind: string): string | undefined {
+function companion(kind: string): { kind: string; folder?: string; problem?: string } {
   const platform = `${process.platform}-${process.arch}`;
   const name = `@node-sd-cpp/${platform}-${kind}`;
   let manifest: string;
   try {
     manifest = require.resolve(`${name}/package.json`, { paths: [packageRoot] });
   } catch {
-    return; // not installed
+    return { kind }; // not installed
   }
   const { version } = require(manifest);
   const own = require(path.join(packageRoot, "package.json")).version;
-  if (version === own) return path.join(path.dirname(manifest), "prebuilds", platform);
-  process.emitWarning(`${name} ${version} is left out, as this is node-sd-cpp ${own}: npm install ${name}@${own}`, warning);
-  return undefined;
+  if (version === own) return { kind, folder: path.join(path.dirname(manifest), "prebuilds", platform) };
+  return { kind, problem: `${name} ${version} is left out, as this is node-sd-cpp ${own}: npm install ${name}@${own}` };
 }
 
 /** How problems of backends are told, each once. */

@@ -133,6 +133,9 @@ test("refusals and lies", async () => {
     };
   await failed(status(401), /needs permission \(status 401\).*token/);
   await failed(status(403), /needs permission \(status 403\)/);
+  await using gated = await fileServer(status(401));
+  const page = `${gated.url}/owner/model`;
+  await assert.rejects(readHeader(`${page}/resolve/main/x.gguf`), { message: new RegExp(`license on its page ${page} and give a token`) });
   await failed(status(404), /does not exist \(status 404\)/);
   await failed(status(416), /is empty/);
   await failed(status(503), /status 503/);

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { after, before, describe, it } from "node:test";
 import { flagName, flagsOf, readFlags } from "../../../lib/cli/flags.js";
 import { createOutput } from "../../../lib/cli/output.js";
+import { pageAddress } from "../../../lib/cli/pages.js";
 import { formatSeconds } from "../../../lib/cli/progress.js";
 import { InvalidOptionError } from "../../../lib/errors.js";
 import { generateOptions, modelOptions, samplers } from "../../../lib/options/index.js";
@@ -70,6 +71,36 @@ describe("sdcpp", () => {
     assert.match(help.stdout, /^sdcpp <command>[\s\S]*generate \[prompt\.\.\]/);
     assert.match(sdcpp("-v").stdout, /^\d+\.\d+\.\d+\n$/);
     assert.match(sdcpp("completion").stdout, /sdcpp/);
+  });
+
+  it("ends the help of each command with the page of docs/ that has more, and these are there", () => {
+    const commands = [...sdcpp("--help").stdout.matchAll(/^ {2}sdcpp (\w+)/gm)]
+      .map(([, name = ""]) => name)
+      .filter((name) => name !== "completion");
+    assert.ok(commands.length >= 9, commands.join(" "));
+    for (const command of ["", ...commands]) {
+      const help = sdcpp(...(command ? [command] : []), "--help").stdout.trimEnd();
+      const [, page = "", anchor] = /More: (?:https:\/\/\S+\/)?docs\/([\w-]+\.md)(?:#([\w-]+))?$/.exec(help) ?? [];
+      assert.ok(page, `${command}: ${help.slice(-200)}`);
+      const headings = readFileSync(path.join(__dirname, "../../../docs", page), "utf8").match(/^#+ .*$/gm) ?? [];
+      const anchors = headings.map((line) =>
+        line
+          .replace(/^#+ /, "")
+          .toLowerCase()
+          .replace(/[^\w\s-]/g, "")
+          .replace(/\s/g, "-"),
+      );
+      assert.ok(!anchor || anchors.includes(anchor), `${command}: ${page}#${anchor}`);
+    }
+  });
+
+  it("the page's address follows from the homepage", () => {
+    assert.equal(pageAddress("guide.md#queue", ""), "docs/guide.md#queue");
+    assert.equal(
+      pageAddress("guide.md#queue", "https://github.com/some/where#readme"),
+      "https://github.com/some/where/blob/main/docs/guide.md#queue",
+    );
+    assert.equal(pageAddress("guide.md", "https://some.where/sd/"), "https://some.where/sd/docs/guide.md");
   });
 
   it("exits 1 for a file that is not there", () => {

@@ -73,7 +73,7 @@ describe("sdcpp pull", () => {
   it("shows the license and fails when nobody accepts it", async () => {
     const { code, stdout, stderr } = await sdcpp(all.slice(0, 2));
     assert.deepEqual([code, stdout], [1, ""]);
-    assert.match(stderr, /USD 1,000,000.*--accept-license.*ERR_LICENSE/s);
+    assert.match(stderr, /USD 1,000,000.*npx node-sd-cpp pull sd3\.5-medium:q4_0 --accept-license.*ERR_LICENSE/s);
     assert.deepEqual(await filesBelow(pulls.home), []);
   });
 

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { freemem, tmpdir, totalmem } from "node:os";
 import path from "node:path";
 import { after, describe, it } from "node:test";
-import { availableMemory } from "../../../lib/memory/available.js";
+import { availableMemory, memoryLimits } from "../../../lib/memory/available.js";
 
 /** Folders that look like a machine's `/proc` and control groups; a control group cannot be made on every machine that runs tests. */
 const folders: string[] = [];
@@ -125,5 +125,28 @@ describe("available memory", () => {
     assert.deepEqual(availableMemory("/", "darwin"), { bytes: totalmem(), bound: "system" });
     const { bytes } = availableMemory("/", "win32");
     assert.ok(Math.abs(bytes - freemem()) < 1e9);
+  });
+});
+
+describe("limits of memory", () => {
+  it("are those of the control groups and of ulimit -v; where there are none, none are told", () => {
+    const groups = { "proc/self/cgroup": "0::/pod/app\n", "proc/self/mountinfo": mounts.v2 };
+    const nested = { ...group("sys/fs/cgroup/pod", 800, 700), ...group("sys/fs/cgroup/pod/app", 1000, 200) };
+    const root = machine({
+      ...system,
+      ...groups,
+      ...nested,
+      "proc/self/limits": "Max address space         4000000000   unlimited    bytes\n",
+    });
+    assert.deepEqual(memoryLimits(root, "linux"), { cgroup: 800 * mega, addressSpace: 4_000_000_000 });
+    const free = { "proc/self/limits": "Max address space         unlimited            unlimited            bytes\n" };
+    assert.deepEqual(memoryLimits(machine({ ...system, ...groups, ...free }), "linux"), {});
+    const none = {
+      "sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n",
+      "sys/fs/cgroup/memory/memory.usage_in_bytes": "5\n",
+    };
+    const v1 = { "proc/self/cgroup": "5:memory:/\n", "proc/self/mountinfo": mounts.v1, ...none };
+    assert.deepEqual(memoryLimits(machine(v1), "linux"), {});
+    assert.deepEqual(memoryLimits(root, "darwin"), {});
   });
 });

@@ -28,9 +28,11 @@ async function draw(url: string, body: object): Promise<{ status: number; code?:
   return { status: answer.status, code, retryAfter: answer.headers.get("retry-after") };
 }
 
-async function metric(url: string, name: string): Promise<number> {
+/** The event loop's delay is that since the last reading. */
+async function read(url: string): Promise<{ bytes: number; delay: number }> {
   const text = await (await fetch(`${url}/metrics`)).text();
-  return Number(new RegExp(`^sdcpp_${name} (.*)$`, "m").exec(text)?.[1]);
+  const metric = (name: string) => Number(new RegExp(`^sdcpp_${name} (.*)$`, "m").exec(text)?.[1]);
+  return { bytes: metric("process_resident_bytes"), delay: metric("event_loop_delay_p99_seconds") };
 }
 
 function count<T>(values: readonly T[]): string {
@@ -45,9 +47,9 @@ const milliseconds = (seconds: number) => `${(seconds * 1000).toFixed(1)} ms`;
 async function together(): Promise<void> {
   const server = await start();
   await draw(server.url, small); // loads
-  await metric(server.url, "event_loop_delay_p99_seconds");
+  await read(server.url);
   const answers = await Promise.all(Array.from({ length: 200 }, (_, seed) => draw(server.url, { ...small, seed })));
-  const delay = await metric(server.url, "event_loop_delay_p99_seconds");
+  const { delay } = await read(server.url);
   console.log(`200 clients at once: ${count(answers.map(({ status }) => status))}; event loop p99 ${milliseconds(delay)}`);
   console.log(`  each 429 with retry-after: ${answers.every(({ status, retryAfter }) => status !== 429 || retryAfter !== null)}`);
   await server.stop();
@@ -64,8 +66,9 @@ async function inRow(requests: number): Promise<void> {
       const seed = sent++;
       statuses.push((await draw(server.url, { ...small, seed })).status);
       if (seed % (requests / 10) === requests / 10 - 1) {
-        sizes.push(await metric(server.url, "process_resident_bytes"));
-        delays.push(await metric(server.url, "event_loop_delay_p99_seconds"));
+        const { bytes, delay } = await read(server.url);
+        sizes.push(bytes);
+        delays.push(delay);
       }
     }
   };
@@ -80,7 +83,7 @@ async function inRow(requests: number): Promise<void> {
 async function killed(): Promise<void> {
   const server = await start();
   await draw(server.url, small);
-  const answers = Array.from({ length: 20 }, (_, seed) => draw(server.url, { ...small, steps: 50, seed }));
+  const answers = Array.from({ length: 20 }, (_, seed) => draw(server.url, { ...small, steps: 10, seed }));
   await sleep(1500);
   const { execFileSync } = await import("node:child_process");
   const [engine] = execFileSync("pgrep", ["-P", String(server.pid)])

@@ -1,4 +1,6 @@
 import { randomUUID } from "node:crypto";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { getRequestListener } from "@hono/node-server";
 import { Hono } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { type Convention, type Core, createCore, type Env, type RequestContext } from "./core.js";
@@ -16,6 +18,11 @@ const conventions: readonly Convention[] = [native];
 export interface Handler extends AsyncDisposable {
   /** Hands a request to it, as `fetch(request)`. Never rejects. */
   fetch(request: Request): Promise<Response>;
+  /**
+   * The same as a listener of Node's `http`, for Express, Fastify and others: give it requests whose body nobody has read yet. Where a router
+   * has cut its prefix off (`originalUrl`), it counts as there: say it as `basePath`.
+   */
+  node(incoming: IncomingMessage & { originalUrl?: string }, outgoing: ServerResponse): Promise<void>;
   /** Ids of the models that may be asked for, the default one first. */
   models(): Promise<string[]>;
   /** Jobs in work (0 or 1) and in line. */
@@ -34,7 +41,12 @@ export interface Handler extends AsyncDisposable {
 export function createHandler(options: HandlerOptions = {}): Handler {
   const core = createCore(options);
   const app = createApp(core);
+  const listener = getRequestListener((request) => app.fetch(request));
   return {
+    node: (incoming, outgoing) => {
+      if (incoming.originalUrl !== undefined) incoming.url = incoming.originalUrl;
+      return listener(incoming, outgoing);
+    },
     fetch: async (request) => app.fetch(request),
     models: async () => (await core.models.list()).map(({ id }) => id),
     work: () => ({ running: core.jobs.running ? 1 : 0, waiting: core.jobs.waiting }),

@@ -42,13 +42,25 @@ export class Models {
   /** By path, with what it depends on. */
   readonly #inspected = new Map<string, { key: string; served: ServedModel | undefined; isPart: boolean }>();
   #given: Promise<ServedModel> | undefined;
+  #listed: { at: number; models: Promise<ServedModel[]> } | undefined;
 
   constructor(options: CheckedHandlerOptions) {
     this.#options = options;
   }
 
-  /** The default one first. */
-  async list(): Promise<ServedModel[]> {
+  /** The default one first. What is on the disk is looked at once a second at most. */
+  list(): Promise<ServedModel[]> {
+    const now = Date.now();
+    if (!this.#listed || now - this.#listed.at > 1000) {
+      this.#listed = { at: now, models: this.#list() };
+      this.#listed.models.catch(() => {
+        this.#listed = undefined;
+      });
+    }
+    return this.#listed.models;
+  }
+
+  async #list(): Promise<ServedModel[]> {
     const given = this.#options.model ? [await this.#givenModel()] : [];
     const named = (await listModels()).filter(({ state }) => state === "included" || state === "complete").map(ofCatalog);
     const [demo, ...pulled] = named;

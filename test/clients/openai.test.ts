@@ -107,10 +107,11 @@ describe("npm ai with @ai-sdk/openai-compatible", () => {
     const controller = new AbortController();
     const long = { prompt: "x", abortSignal: controller.signal, providerOptions: { sdcpp: { steps: 150 } } };
     const aborted = assert.rejects(generateImage({ ...given, ...long }), { name: "AbortError" });
-    await latest(({ status, progress }) => status === "running" && progress.phase === "sample");
+    await latest(({ status, progress }) => status === "running" && progress.phase === "sample" && (progress.step ?? 0) > 0);
     controller.abort();
     await aborted;
-    const { progress } = await latest(({ status }) => status === "canceled");
+    const { status, progress } = await latest((job) => job.status !== "running");
+    assert.equal(status, "canceled");
     assert.ok((progress.step ?? 0) < 150);
 
     const wrong = generateImage({ ...given, model: model("wrong"), prompt: "x" });

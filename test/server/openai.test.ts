@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, it } from "node:test";
@@ -14,8 +14,9 @@ import OpenAI, {
   toFile,
 } from "openai";
 import sharp from "sharp";
+import { demoFiles } from "../../lib/catalog/demo.js";
 import type { RunningServer } from "../../lib/server/index.js";
-import { assertCircle, circle, startServer } from "../helpers/server.js";
+import { assertCircle, circle, post, startServer } from "../helpers/server.js";
 
 let server: RunningServer;
 let client: OpenAI;
@@ -57,15 +58,15 @@ interface JobView {
   progress: { phase?: string; step?: number; steps?: number };
 }
 
-async function latestJob(): Promise<JobView> {
+async function latestJob(): Promise<JobView | undefined> {
   const { jobs } = (await (await fetch(`${server.url}/v1/jobs`, { headers: authorized })).json()) as { jobs: JobView[] };
-  return jobs[0] as JobView;
+  return jobs[0];
 }
 
 async function until(check: (job: JobView) => boolean): Promise<JobView> {
   for (;;) {
     const job = await latestJob();
-    if (check(job)) return job;
+    if (job && check(job)) return job;
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
@@ -154,6 +155,26 @@ describe("npm openai", () => {
     await assertCircle(bytesOf(varied.data?.[0]?.b64_json));
   });
 
+  it("may send JSON where a form is usual, a form where JSON is, and a picture that is its own mask", async () => {
+    const hollow = `data:image/png;base64,${(await maskOf(64)).toString("base64")}`; // white, with a hole
+    const body = { ...seeded, ...quick, images: [{ image_url: hollow }] };
+    const edited = await post(`${server.url}/v1/images/edits`, body, { ...authorized, "x-forwarded-proto": "https" });
+    const { data } = (await edited.json()) as { data: { b64_json: string }[] };
+    const { width, at } = await pixelsOf(bytesOf(data[0]?.b64_json));
+    assert.equal(width, 64);
+    assert.deepEqual(at(2, 2), [255, 255, 255]);
+    assert.notDeepEqual(at(32, 32), [255, 255, 255]);
+
+    const form = new FormData();
+    const fields = { prompt: "x", n: "1", steps: "1", stream: "false", size: "32x32", response_format: "url", loras: "[]", quality: "" };
+    for (const [name, value] of Object.entries(fields)) form.append(name, value);
+    const headers = { ...authorized, "x-forwarded-proto": "https" };
+    const drawn = await fetch(`${server.url}/v1/images/generations`, { method: "POST", headers, body: form });
+    const { data: links, size } = (await drawn.json()) as { data: { url: string }[]; size: string };
+    assert.equal(size, "32x32");
+    assert.match(links[0]?.url ?? "", /^https:/);
+  });
+
   it("watches a picture come", async () => {
     const stream = await client.images.generate({ ...seeded, stream: true, partial_images: 2, output_format: "webp" });
     const types: string[] = [];
@@ -179,7 +200,7 @@ describe("npm openai", () => {
         const controller = new AbortController();
         const answer = client.images.generate(long, { signal: controller.signal });
         const refused = assert.rejects(answer, APIUserAbortError);
-        await until(({ status, progress }) => status === "running" && progress.phase === "sample");
+        await until(({ status, progress }) => status === "running" && progress.phase === "sample" && (progress.step ?? 0) > 0);
         controller.abort();
         await refused;
       },
@@ -189,7 +210,8 @@ describe("npm openai", () => {
       },
     ]) {
       await stop();
-      const { progress } = await until(({ status }) => status === "canceled");
+      const { status, progress } = await until((job) => job.status !== "running");
+      assert.equal(status, "canceled");
       assert.ok((progress.step ?? 0) < (progress.steps ?? 0), JSON.stringify(progress));
     }
   });
@@ -213,7 +235,8 @@ describe("npm openai", () => {
       [() => wrong({ n: 11 }), "n", /10/],
       [() => wrong({ n: "two" }), "n", /number/],
       [() => wrong({ size: "wide" }), "size", /wide/],
-      [() => wrong({ size: "99999x99999" }), "size", /16384/],
+      [() => wrong({ size: "99999x99999" }), "size", /at most 16384/],
+      [() => wrong({ size: "4096x2048" }), "size", /allows at most 4194304/],
       [() => wrong({ quality: "best" }), "quality", /best/],
       [() => wrong({ output_format: "gif" }), "output_format", /gif/],
       [() => wrong({ output_compression: 50 }), "output_compression", /PNG/],
@@ -251,6 +274,20 @@ describe("npm openai", () => {
       (await client.models.list()).data.map(({ id, object }) => [id, object]),
       [["demo", "model"]],
     );
+  });
+
+  it("draws with a model whose name no header could have", async () => {
+    const { diffusionModel, ...others } = await demoFiles();
+    const folder = await mkdtemp(path.join(tmpdir(), "sdcpp-openai-"));
+    await Promise.all([diffusionModel, ...Object.values(others)].map((file) => symlink(file, path.join(folder, path.basename(file)))));
+    await rename(path.join(folder, path.basename(diffusionModel)), path.join(folder, "モデル.gguf"));
+    const named = await startServer({ modelsDir: folder });
+    const strange = new OpenAI({ apiKey: "none", baseURL: `${named.url}/v1`, maxRetries: 0 });
+    const request = { ...seeded, ...quick, model: "モデル" };
+    const { response } = await strange.images.generate(request).withResponse();
+    assert.equal(decodeURI(response.headers.get("x-sdcpp-model") ?? ""), "モデル");
+    await named.close();
+    await rm(folder, { recursive: true });
   });
 
   it("does not draw again what failed on the server", async () => {

@@ -37,7 +37,7 @@ async function answer(context: RequestContext, core: Core, links: Links, kind: K
     signal: context.req.raw.signal,
   });
   context.header("x-sdcpp-job", job.id);
-  context.header("x-sdcpp-model", served.id);
+  context.header("x-sdcpp-model", encodeURI(served.id)); // files have names that headers cannot have
   if (request.answer.stream) return streamImages(context, core, request, job);
   try {
     await job.result();

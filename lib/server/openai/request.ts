@@ -3,7 +3,7 @@ import type { Core } from "../core.js";
 import type { DrawOptions, NamedLora } from "../draw.js";
 import { HttpError } from "../errors.js";
 import type { ServedModel } from "../models.js";
-import { fitSize, type Size, withinSide } from "../size.js";
+import { fitSize, type Size } from "../size.js";
 import { type Fields, invalid } from "./fields.js";
 import { prepare, readGiven } from "./pictures.js";
 
@@ -66,7 +66,7 @@ export async function readRequest(core: Core, fields: Fields, kind: Kind): Promi
   const name = fields.text("model");
   const served = await findModel(core, name, warnings);
   const answer = readAnswer(fields, name, prompt, kind);
-  const size = readSize(fields, served, warnings);
+  const size = readSize(fields, served);
   const given = kind === "generation" ? undefined : readGiven(fields);
   const usual = served.defaults;
   const prepared = given && (await prepare(given, { size, usual, transparent: kind === "edit" }));
@@ -140,17 +140,16 @@ function readAnswer(fields: Fields, model = "", prompt: string, kind: Kind): Ans
   };
 }
 
-/** "1024x768"; undefined for "auto". Sizes that the model cannot draw become the largest of the same proportions. */
-function readSize(fields: Fields, { maxSide = Infinity }: ServedModel, warnings: string[]): Size | undefined {
+/** "1024x768"; undefined for "auto". */
+function readSize(fields: Fields, { maxSide = 16_384 }: ServedModel): Size | undefined {
   const text = fields.text("size");
   if (text === undefined || text === "auto") return undefined;
   const [, width = "", height = ""] = /^\s*(\d{1,5})\s*[x×]\s*(\d{1,5})\s*$/i.exec(text) ?? [];
-  const asked = { width: Number(width), height: Number(height) };
-  if (!(asked.width > 0 && asked.height > 0))
+  const size = { width: Number(width), height: Number(height) };
+  if (!(size.width > 0 && size.height > 0))
     throw invalid("size", `Invalid value: '${text.slice(0, 40)}'. Expected 'auto' or a size as '1024x768'.`);
-  const size = withinSide(asked, maxSide);
-  if (size.width !== asked.width)
-    warnings.push(`The model draws at most ${maxSide} pixels a side: ${size.width}x${size.height} was drawn.`);
+  if (Math.max(size.width, size.height) > maxSide)
+    throw invalid("size", `Invalid 'size': the model draws at most ${maxSide} pixels a side, received '${text}'.`);
   return size;
 }
 

@@ -246,6 +246,7 @@ describe("npm openai", () => {
       [() => wrong({ sampler: "eular" }), "sampler", /euler/],
       [() => wrong({ loras: [{ file: "x" }] }), "loras[0]", /name/],
       [() => client.images.edit({ prompt: "x" } as never), "image", /Missing/],
+      [() => client.images.edit({ prompt: "x", image, size: "16384x16384" }), "size", /^400 Invalid 'size': this server allows/],
       [() => client.images.edit({ prompt: "x", image: text }), "image", /image/],
       [() => client.images.edit({ prompt: "x", image, mask: image }), "mask", /alpha/],
       [() => client.images.edit({ prompt: "x", image, mask: opaque }), "mask", /nothing/],

@@ -66,7 +66,7 @@ export async function readRequest(core: Core, fields: Fields, kind: Kind): Promi
   const name = fields.text("model");
   const served = await findModel(core, name, warnings);
   const answer = readAnswer(fields, name, prompt, kind);
-  const size = readSize(fields, served);
+  const size = readSize(fields, served, core.options.maxPixels);
   const given = kind === "generation" ? undefined : readGiven(fields);
   const usual = served.defaults;
   const prepared = given && (await prepare(given, { size, usual, transparent: kind === "edit" }));
@@ -140,8 +140,8 @@ function readAnswer(fields: Fields, model = "", prompt: string, kind: Kind): Ans
   };
 }
 
-/** "1024x768"; undefined for "auto". */
-function readSize(fields: Fields, { maxSide = 16_384 }: ServedModel): Size | undefined {
+/** "1024x768"; undefined for "auto". Its limits hold before any picture is brought to it. */
+function readSize(fields: Fields, { maxSide = 16_384 }: ServedModel, maxPixels: number): Size | undefined {
   const text = fields.text("size");
   if (text === undefined || text === "auto") return undefined;
   const [, width = "", height = ""] = /^\s*(\d{1,5})\s*[x×]\s*(\d{1,5})\s*$/i.exec(text) ?? [];
@@ -150,6 +150,9 @@ function readSize(fields: Fields, { maxSide = 16_384 }: ServedModel): Size | und
     throw invalid("size", `Invalid value: '${text.slice(0, 40)}'. Expected 'auto' or a size as '1024x768'.`);
   if (Math.max(size.width, size.height) > maxSide)
     throw invalid("size", `Invalid 'size': the model draws at most ${maxSide} pixels a side, received '${text}'.`);
+  const drawn = fitSize(size);
+  if (drawn.width * drawn.height > maxPixels)
+    throw invalid("size", `Invalid 'size': this server allows at most ${maxPixels} pixels, received '${text}'.`);
   return size;
 }
 

@@ -37,6 +37,8 @@ export interface Convention {
   name: string;
   /** Whether errors of this path have this convention's shape. */
   owns(path: string): boolean;
+  /** Whether addresses need no key, since nobody can guess them. Default: none. */
+  isOpen?(path: string): boolean;
   /** How clients of it say their key, for `www-authenticate`. */
   auth?: "Bearer" | "Basic";
   mount(app: App, core: Core): void;

@@ -9,10 +9,11 @@ import { checkHost, checkOrigin, checkType, ownerOf } from "./gate.js";
 import { health } from "./health.js";
 import { metrics } from "./metrics.js";
 import { native } from "./native/native.js";
+import { openai } from "./openai/openai.js";
 import type { HandlerOptions } from "./options.js";
 
 /** In the order in which they are asked for the shape of an error; the last takes what no other one owns. */
-const conventions: readonly Convention[] = [native];
+const conventions: readonly Convention[] = [openai, native];
 
 /** Answers web-standard requests; mount it where you like. */
 export interface Handler extends AsyncDisposable {
@@ -108,7 +109,7 @@ function createApp(core: Core): Hono<Env> {
   return app;
 }
 
-/** Nothing there tells of jobs, models or files. */
+/** Nothing there tells of jobs, models or files but to whom was told its address. */
 function isOpen(path: string): boolean {
-  return path === "/health" || path === "/ready";
+  return path === "/health" || path === "/ready" || conventions.some((one) => one.isOpen?.(path));
 }

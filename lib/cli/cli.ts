@@ -8,6 +8,7 @@ import { convert } from "./commands/convert.js";
 import { devices } from "./commands/devices.js";
 import { estimate } from "./commands/estimate.js";
 import { generate } from "./commands/generate.js";
+import { init } from "./commands/init.js";
 import { inspect } from "./commands/inspect.js";
 import { models } from "./commands/models.js";
 import { pull } from "./commands/pull.js";
@@ -47,6 +48,7 @@ async function main(): Promise<void> {
     .command(convert)
     .command(reproduce)
     .command(upscale)
+    .command(init)
     .completion("completion", "Print a script for bash or zsh that completes commands and options")
     .strict()
     .recommendCommands()
@@ -69,7 +71,7 @@ function report(error: unknown): number {
   }
   if (error instanceof InvalidOptionError) {
     const { path } = error;
-    const asItIs = ["", "prompt", "id"].includes(path) || path === path.toUpperCase(); // no flags: arguments, and variables of the environment
+    const asItIs = ["", "prompt", "id", "folder"].includes(path) || path === path.toUpperCase(); // no flags: arguments, and variables of the environment
     print(`${asItIs ? path : `--${flagName(path)}`}${path && ": "}${error.detail}`);
     return exit.usage;
   }

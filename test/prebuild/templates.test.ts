@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -10,7 +10,7 @@ import { packageRoot } from "../../lib/engine/binding.js";
 import { electronRuntime, packageApp } from "../electron/installed.js";
 import { PictureApp } from "../electron/picture-app.js";
 import { display } from "../helpers/display.js";
-import { install, pack } from "../helpers/packed.js";
+import { pack } from "../helpers/packed.js";
 import { center, edge, nearestColor, type Pixels } from "../helpers/pixels.js";
 import { serve } from "../helpers/servers.js";
 import { messagesOf } from "../helpers/sse.js";
@@ -28,9 +28,12 @@ let env: NodeJS.ProcessEnv;
 before(async () => {
   work = await mkdtemp(path.join(tmpdir(), "sdcpp-templates-"));
   tarball = await pack(packageRoot, work);
-  const { folder } = await install(tarball, path.join(work, "project"), "npm");
-  cli = path.join(folder, "node_modules", "node-sd-cpp", "dist", "cli", "cli.js");
   env = { ...process.env, SDCPP_HOME: path.join(work, "home"), SDCPP_THREADS: "1", NEXT_TELEMETRY_DISABLED: "1", NODE_OPTIONS: undefined };
+  const project = path.join(work, "project");
+  await mkdir(project);
+  await writeFile(path.join(project, "package.json"), '{ "name": "project", "private": true }');
+  await npm(project, "install", "--prefer-offline", tarball);
+  cli = path.join(project, "node_modules", "node-sd-cpp", "dist", "cli", "cli.js");
 });
 after(() => rm(work, { recursive: true, force: true }));
 

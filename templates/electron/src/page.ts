@@ -1,4 +1,4 @@
-// The page. `pictures` is of preload.ts: the door to the main process.
+// The page, a script of its own (no imports). `pictures` is of preload.ts: the door to the main process.
 declare const pictures: import("./preload.js").Pictures;
 
 const element = <T extends Element>(selector: string) => document.querySelector<T>(selector) as T;

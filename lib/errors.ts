@@ -1,3 +1,5 @@
+import type { LicenseSummary } from "./types/pull.js";
+
 interface ErrorDetails {
   /** The engine's last error lines. */
   log?: string[];
@@ -25,6 +27,11 @@ const statusCodes = {
 /** Stable codes of the package's errors. */
 export type ErrorCode = keyof typeof statusCodes;
 
+function jsonOf(error: SdcppError | InvalidOptionError): Pick<SdcppError, "name" | "code" | "statusCode" | "message" | "log"> {
+  const { name, code, statusCode, message } = error;
+  return { ...error, name, code, statusCode, message };
+}
+
 /** Base of every error this package makes; `error instanceof SdcppError` also holds for `InvalidOptionError`. */
 export abstract class SdcppError extends Error {
   abstract readonly code: ErrorCode;
@@ -42,6 +49,11 @@ export abstract class SdcppError extends Error {
   /** A hint for servers: the HTTP status that fits, such as 400 for InvalidOptionError, 429 for QueueFullError, 507 for a lack of memory. */
   get statusCode(): number {
     return statusCodes[this.code];
+  }
+
+  /** What `JSON.stringify` takes: name, code, statusCode, message, and what the class tells beside them; no stack, no cause. */
+  toJSON(): ReturnType<typeof jsonOf> {
+    return jsonOf(this);
   }
 
   // InvalidOptionError must extend TypeError, and a class has one parent only.
@@ -81,6 +93,11 @@ export class InvalidOptionError extends TypeError {
   /** As of every SdcppError: 400. */
   get statusCode(): number {
     return statusCodes[this.code];
+  }
+
+  /** As of every SdcppError, with `path` and `detail`. */
+  toJSON(): ReturnType<typeof jsonOf> {
+    return jsonOf(this);
   }
 }
 
@@ -175,14 +192,6 @@ export class DownloadError extends SdcppError {
 /** A downloaded file is not the one that was asked for. */
 export class ChecksumError extends SdcppError {
   readonly code = "ERR_CHECKSUM";
-}
-
-/** A license, and in short what it says; the license decides, not the summary. */
-export interface LicenseSummary {
-  name: string;
-  version: string;
-  url: string;
-  summary: string[];
 }
 
 interface LicenseDetails {

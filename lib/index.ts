@@ -11,7 +11,6 @@ export {
   InsufficientMemoryError,
   InvalidOptionError,
   LicenseError,
-  type LicenseSummary,
   MissingComponentError,
   ModelFileError,
   NoBinaryError,

@@ -4,7 +4,7 @@ import { mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { pipeline } from "node:stream/promises";
 import { createBrotliDecompress } from "node:zlib";
-import { packageRoot } from "../engine/binding.js";
+import { packageFolders } from "../engine/package.js";
 import { ModelFileError } from "../errors.js";
 import { cacheHome } from "./home.js";
 
@@ -31,7 +31,7 @@ interface PackedFile {
 
 /** The demo checkpoint's files, unpacked into the cache folder on first use. */
 export async function demoFiles(options: DemoOptions = {}): Promise<DemoFiles> {
-  const { signal, source = path.join(packageRoot, "models", "demo") } = options;
+  const { signal, source = packageFolders().demo } = options;
   signal?.throwIfAborted();
   const folder = path.join(cacheHome(), "demo");
   const paths: Partial<DemoFiles> = {};

@@ -8,6 +8,7 @@ import { convert } from "./commands/convert.js";
 import { devices } from "./commands/devices.js";
 import { estimate } from "./commands/estimate.js";
 import { generate } from "./commands/generate.js";
+import { init } from "./commands/init.js";
 import { inspect } from "./commands/inspect.js";
 import { models } from "./commands/models.js";
 import { pull } from "./commands/pull.js";
@@ -50,6 +51,7 @@ async function main(): Promise<void> {
     .command(documented(reproduce, "guide.md#draw-a-picture-again"))
     .command(documented(upscale, "guide.md#upscaling"))
     .command(documented(serve, "server.md"))
+    .command(documented(init, "reference.md#command-line"))
     .completion("completion", "Print a script for bash or zsh that completes commands and options")
     .strict()
     .recommendCommands()
@@ -72,7 +74,7 @@ function report(error: unknown): number {
   }
   if (error instanceof InvalidOptionError) {
     const { path } = error;
-    const asItIs = ["", "prompt", "id"].includes(path) || path === path.toUpperCase(); // no flags: arguments, and variables of the environment
+    const asItIs = ["", "prompt", "id", "folder"].includes(path) || path === path.toUpperCase(); // no flags: arguments, and variables of the environment
     print(`${asItIs ? path : `--${flagName(path)}`}${path && ": "}${error.detail}`);
     return exit.usage;
   }

@@ -19,6 +19,9 @@ import type {
   TokenCounts,
   VaeTiling,
 } from "../types/index.js";
+import { packageFolders } from "./package.js";
+
+export { packageRoot } from "./package.js";
 
 /** What a file of `native/` exports, typed. Nothing of it shows through `index.ts`. */
 
@@ -258,16 +261,16 @@ export interface NativeBinding {
   readonly engine: { commit: string; system: string; cpuVariant: string };
 }
 
-/** The package's folder: two above this file's, both in `lib/` and in `dist/`. */
-export const packageRoot = path.join(__dirname, "..", "..");
-
 let binding: NativeBinding | undefined;
 
-/** Loads the addon on first use, so that importing the package never fails for a missing binary. */
+/**
+ * Loads the addon on first use, so that importing the package never fails for a missing binary.
+ * @throws NoBinaryError in a bundled copy, and what `fromNative` makes one of
+ */
 export function native(): NativeBinding {
   process.env.GGML_NO_BACKTRACE ??= "1"; // else a failed assertion forks a debugger before our handler runs
   if (!binding) {
-    binding = load(packageRoot) as NativeBinding;
+    binding = load(path.dirname(packageFolders().prebuilds)) as NativeBinding;
     process.once("exit", binding.close); // process.exit() skips native cleanup hooks; the engine must not outlive static data
   }
   return binding;

@@ -107,3 +107,11 @@ export interface ListedModel {
   /** What `generate` takes when no option says otherwise. */
   defaults: ModelDefaults;
 }
+
+/** A license, and in short what it says; the license decides, not the summary. */
+export interface LicenseSummary {
+  name: string;
+  version: string;
+  url: string;
+  summary: string[];
+}

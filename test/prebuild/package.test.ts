@@ -54,11 +54,11 @@ describe("the tarball", () => {
     const root = path.join(work, "npm", "node_modules", "node-sd-cpp");
     const files = await filesOf(root);
     const kinds = new Set(files.map((file) => (file.includes(path.sep) ? file.split(path.sep)[0] : file)));
-    const expected = ["dist", "prebuilds", "models", "native", "engine", "scripts"];
+    const expected = ["dist", "prebuilds", "models", "templates", "native", "engine", "scripts"];
     const alone = ["package.json", "README.md", "CHANGELOG.md", "LICENSE", "NOTICE", "binding.gyp", "CMakeLists.txt"];
     assert.deepEqual([...kinds].sort(), [...expected, ...alone].sort());
     assert.deepEqual(
-      files.filter((file) => /\.ts$/.test(file) && !/\.d\.ts$/.test(file)),
+      files.filter((file) => /\.ts$/.test(file) && !/\.d\.ts$|^templates\b/.test(file)),
       [],
     );
     assert.deepEqual(

@@ -118,6 +118,32 @@ describe("fromNative", () => {
     assert.ok(!Object.keys(new errors.DisposedError("x")).includes("statusCode"), "no member that logs would show");
   });
 
+  it("are whole in JSON: name, code, status, message and what the class tells, without stack and cause", () => {
+    const inJson = (error: Error) => JSON.parse(JSON.stringify({ error })).error;
+    const details = { needed: 2, available: 1, suggestions: ["offload: true"], cause: new Error("inner"), log: ["last line"] };
+    assert.deepEqual(inJson(new errors.InsufficientMemoryError("too big", details)), {
+      name: "InsufficientMemoryError",
+      code: "ERR_INSUFFICIENT_MEMORY",
+      statusCode: 507,
+      message: "too big",
+      log: ["last line"],
+      needed: 2,
+      available: 1,
+      suggestions: ["offload: true"],
+    });
+    assert.deepEqual(inJson(new InvalidOptionError("sigmas[2]", "expected a number")), {
+      name: "InvalidOptionError",
+      code: "ERR_INVALID_OPTION",
+      statusCode: 400,
+      message: "sigmas[2]: expected a number",
+      log: [],
+      path: "sigmas[2]",
+      detail: "expected a number",
+    });
+    assert.equal(inJson(new errors.QueueFullError(3)).maxQueue, 3);
+    assert.equal(inJson(fromNative(nativeError("ERR_GENERATION", "it failed"), userCode()) as Error).message, "it failed");
+  });
+
   it("leaves everything else alone", () => {
     const disposed = new errors.DisposedError("gone");
     const others = [disposed, new InvalidOptionError("a", "b"), new Error("bug"), "text", undefined, nativeError("ENOENT", "no file")];

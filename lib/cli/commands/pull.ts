@@ -1,10 +1,10 @@
-import { createInterface } from "node:readline/promises";
 import type { CommandModule } from "yargs";
 import { findModel, isAccepted, licenses, licenseText, pull as pullModel, pullOptions } from "../../models.js";
 import type { PullOptions } from "../../types/index.js";
 import { createDownloads } from "../downloads.js";
 import { flagsOf, readFlags, yargsOptions } from "../flags.js";
 import { interruptible } from "../interrupt.js";
+import { ask, type Terminal, terminal } from "../question.js";
 
 const flags = flagsOf(pullOptions);
 
@@ -35,8 +35,8 @@ export const pull: CommandModule<object, Arguments> = {
 
 async function run({ id, json, quiet, ...argv }: Arguments, signal: AbortSignal): Promise<void> {
   const options = readFlags(flags, argv) as PullOptions;
-  const terminal = process.stdin.isTTY && process.stderr.isTTY ? { input: process.stdin, output: process.stderr } : undefined;
-  if (terminal && !options.acceptLicense) options.acceptLicense = await askForLicense(id, signal, terminal);
+  const asked = terminal();
+  if (asked && !options.acceptLicense) options.acceptLicense = await askForLicense(id, signal, asked);
   const downloads = createDownloads(quiet || json);
   const printJson = (event: object) => process.stdout.write(`${JSON.stringify(event)}\n`);
   try {
@@ -53,25 +53,10 @@ async function run({ id, json, quiet, ...argv }: Arguments, signal: AbortSignal)
 }
 
 /** Shows the license and asks, if there is something to accept; without a yes, `pull` says what is missing. */
-export async function askForLicense(
-  id: string,
-  signal: AbortSignal,
-  { input, output }: { input: NodeJS.ReadableStream; output: NodeJS.WritableStream },
-): Promise<boolean> {
+export async function askForLicense(id: string, signal: AbortSignal, asked: Terminal): Promise<boolean> {
   const model = findModel(id);
   const license = model && licenses[model.file.license];
   if (!license || (await isAccepted(license))) return false;
-  output.write(`${licenseText(license)}\n\n`);
-  // Not as a terminal of its own, which would keep Ctrl-C to itself.
-  const terminal = createInterface({ input, output, terminal: false });
-  try {
-    const ended = new Promise<string>((resolve) => terminal.once("close", () => resolve("")));
-    const answer = await Promise.race([terminal.question('Do you accept it? Type "yes": ', { signal }), ended]);
-    return /^\s*yes\s*$/i.test(answer);
-  } catch (error) {
-    signal.throwIfAborted();
-    throw error;
-  } finally {
-    terminal.close();
-  }
+  asked.output.write(`${licenseText(license)}\n\n`);
+  return /^yes$/i.test(await ask('Do you accept it? Type "yes": ', signal, asked));
 }

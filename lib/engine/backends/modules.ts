@@ -1,5 +1,6 @@
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
 import path from "node:path";
 import { promisify } from "node:util";
 import { brotliDecompress } from "node:zlib";
@@ -78,12 +79,12 @@ function companion(kind: string): { kind: string; folder?: string; problem?: str
   const name = `@node-sd-cpp/${platform}-${kind}`;
   let manifest: string;
   try {
-    manifest = require.resolve(`${name}/package.json`, { paths: [packageRoot] });
+    manifest = createRequire(path.join(packageRoot, "package.json")).resolve(`${name}/package.json`);
   } catch {
     return { kind }; // not installed
   }
-  const { version } = require(manifest);
-  const own = require(path.join(packageRoot, "package.json")).version;
+  const { version } = JSON.parse(readFileSync(manifest, "utf8"));
+  const own = (require("../../../package.json") as { version: string }).version;
   if (version === own) return { kind, folder: path.join(path.dirname(manifest), "prebuilds", platform) };
   return { kind, problem: `${name} ${version} is left out, as this is node-sd-cpp ${own}: npm install ${name}@${own}` };
 }

@@ -1,4 +1,5 @@
 import type { EventEmitter } from "node:events";
+import { createRequire } from "node:module";
 import { constants } from "node:os";
 import { PassThrough, type Readable } from "node:stream";
 import { nativeError } from "../../errors.js";
@@ -32,9 +33,9 @@ const serviceName = "node-sd-cpp engine";
 const gone = "child-process-gone";
 const longestVerdict = 200; // ms
 
-/** Only the main process can start utility processes. */
+/** Only the main process can start utility processes. A plain `require` would have bundlers look for a package of that name. */
 export function electron(): Electron | undefined {
-  return (process as { type?: string }).type === "browser" ? require("electron") : undefined;
+  return (process as { type?: string }).type === "browser" ? createRequire(__filename)("electron") : undefined;
 }
 
 /** @throws NativeError before the app is ready */

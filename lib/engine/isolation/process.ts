@@ -1,4 +1,5 @@
 import path from "node:path";
+import { packageFolders } from "../package.js";
 import { electron, forkUtility } from "./electron.js";
 import { forkNode, notStarted } from "./node.js";
 import type { EngineProcess, Program, Watcher } from "./watcher.js";
@@ -17,10 +18,11 @@ export function startProcess(watcher: Watcher, cwd: string): EngineProcess {
       new Error("this runtime starts the application again instead of a script, as a single executable does; load without isolate"),
     );
   }
-  const extension = path.extname(__filename); // .ts in a checkout's tests
+  packageFolders(); // no program lies beside a bundled copy
+  const file = require.resolve("../../run/worker");
   const program: Program = {
-    file: path.join(__dirname, "..", "..", "run", `worker${extension}`),
-    execArgv: extension === ".ts" ? ["--require", "tsx/cjs"] : [],
+    file,
+    execArgv: path.extname(file) === ".ts" ? ["--require", "tsx/cjs"] : [], // in a checkout's tests
     cwd,
     env: environment(),
   };

@@ -1,11 +1,13 @@
 import { InvalidOptionError } from "../errors.js";
 import { checkGenerateOptions } from "../options/index.js";
 import { splitTags } from "../options/loras.js";
+import { Image } from "../picture/image.js";
 import { openImage } from "../picture/inputs.js";
 import type { GenerateOptions, GenerationParameters } from "../types/index.js";
 import type { Core } from "./core.js";
 import { HttpError } from "./errors.js";
 import { Job } from "./job.js";
+import { middle, type Size } from "./size.js";
 
 const mostInputPixels = 64 * 2 ** 20;
 
@@ -33,6 +35,10 @@ export interface DrawRequest {
   options: DrawOptions;
   /** What the owner sees of it in lists. Default: the options without pictures. */
   request?: object;
+  /** The middle of each picture, of this size, is kept instead of all of it. Default: all. */
+  crop?: Size;
+  /** What is done to each picture, after that, before it is kept. Default: nothing. */
+  finish?: (image: Image) => Promise<Image>;
   /** What the client is told, beside the pictures. */
   warnings?: readonly string[];
   /** The client is gone: the job is canceled. */
@@ -43,7 +49,8 @@ export interface DrawRequest {
  * Checks a request and puts it into the line.
  * @throws HttpError, InvalidOptionError for what is wrong with it, QueueFullError, DisposedError
  */
-export async function draw(core: Core, { owner, model: name, options, request, warnings = [], signal }: DrawRequest): Promise<Job> {
+export async function draw(core: Core, request: DrawRequest): Promise<Job> {
+  const { owner, model: name, options, crop, finish, warnings = [], signal } = request;
   const served = await core.models.find(name);
   const run = await resolveNames(core, options);
   const limits = { defaults: served.defaults, maxSide: served.maxSide ?? 16_384, depth: 256 };
@@ -54,7 +61,7 @@ export async function draw(core: Core, { owner, model: name, options, request, w
   signal?.throwIfAborted();
 
   const { initImage: _initImage, mask: _mask, ...shown } = options;
-  const job = new Job(owner, "generate", served.id, request ?? shown);
+  const job = new Job(owner, "generate", served.id, request.request ?? shown);
   const cancel = () => job.cancel();
   signal?.addEventListener("abort", cancel, { once: true });
   job.settled.then(() => signal?.removeEventListener("abort", cancel));
@@ -66,14 +73,22 @@ export async function draw(core: Core, { owner, model: name, options, request, w
       await core.models.use(served, { signal, onLoad: emit }, async (model) => {
         const generation = model.generate({ ...run, signal });
         for await (const event of generation) {
-          if (event.type === "image") await add(event.image, { seed: event.seed, name: parameters.prompt });
-          else if (event.type === "phase" || event.type === "progress" || event.type === "preview") emit(event);
+          if (event.type === "image") {
+            const image = crop ? await cropped(event.image, crop) : (event.image as Image);
+            await add(finish ? await finish(image) : image, { seed: event.seed, name: parameters.prompt });
+          } else if (event.type === "phase" || event.type === "progress" || event.type === "preview") emit(event);
         }
         await generation;
       });
     },
     { priority: options.priority },
   );
+}
+
+async function cropped(image: Image, size: Size): Promise<Image> {
+  const pixels = image.toSharp().extract(middle(image, size)).raw();
+  const { data, info } = await pixels.toBuffer({ resolveWithObject: true });
+  return new Image(data, info.width, info.height, image.channels, image.parameters);
 }
 
 /** Names of files become paths of the server's folders; the prompt's LoRA tags become LoRAs. */
@@ -98,7 +113,7 @@ async function resolveNames(core: Core, { loras = [], hires, ...options }: DrawO
 }
 
 /** @throws InvalidOptionError when it is no picture, or one that would fill the memory */
-async function checkPicture(picture: GenerateOptions["initImage"], option: string): Promise<void> {
+export async function checkPicture(picture: GenerateOptions["initImage"], option: string): Promise<void> {
   const { width, height } = await openImage(picture as Uint8Array, option);
   if (width * height > mostInputPixels)
     throw new InvalidOptionError(option, `expected at most ${mostInputPixels} pixels, received ${width}x${height}`);

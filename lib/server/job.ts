@@ -96,8 +96,9 @@ export class Job {
     if (this.status === "done") return 1;
     const progress = this.last("progress");
     if (!progress || progress.phase === "load") return 0;
-    const { phase, step, steps, image, images } = progress;
-    const part = phase === "sample" || phase === "upscale" ? step / steps : phase === "decode" ? 1 : 0;
+    const { phase, step, steps, image, images, pass } = progress;
+    const ofPass = phase === "sample" || (phase === "upscale" && pass === undefined) ? step / steps : 0;
+    const part = phase === "decode" ? 1 : pass === undefined ? ofPass : (pass - 1 + ofPass) / 2; // a hires fix samples twice
     return Math.min(0.99, (image + part) / images);
   }
 

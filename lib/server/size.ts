@@ -1,0 +1,25 @@
+export interface Size {
+  width: number;
+  height: number;
+}
+
+/** Models draw multiples of this many pixels. */
+const block = 16;
+
+/** The smallest size that can be drawn and holds the one that is asked for; `crop` is the latter, where they differ. */
+export function fitSize({ width, height }: Size): Size & { crop?: Size } {
+  const up = (side: number) => Math.max(block, Math.ceil(side / block) * block);
+  const drawn = { width: up(width), height: up(height) };
+  return drawn.width === width && drawn.height === height ? drawn : { ...drawn, crop: { width, height } };
+}
+
+/** The same proportions, with no side above `most`. */
+export function withinSide({ width, height }: Size, most: number): Size {
+  const scale = Math.min(1, most / width, most / height);
+  return { width: Math.max(1, Math.floor(width * scale)), height: Math.max(1, Math.floor(height * scale)) };
+}
+
+/** Where the middle of a picture begins. */
+export function middle(drawn: Size, { width, height }: Size): Size & { left: number; top: number } {
+  return { left: Math.floor((drawn.width - width) / 2), top: Math.floor((drawn.height - height) / 2), width, height };
+}

@@ -1,7 +1,7 @@
 import { readFields } from "../body.js";
 import type { Convention } from "../core.js";
 import { answerOf } from "./answer.js";
-import { drawAll } from "./drawing.js";
+import { Drawings } from "./drawing.js";
 import { extras } from "./extras.js";
 import { lists } from "./lists.js";
 import { progress } from "./progress.js";
@@ -15,14 +15,15 @@ export const a1111: Convention = {
   auth: "Basic",
   mount(app, core) {
     const settings = new AllSettings();
+    const drawings = new Drawings(core);
     for (const kind of ["txt2img", "img2img"] as const) {
       app.post(`/sdapi/v1/${kind}`, async (context) => {
         const owner = context.get("owner");
         const wish = await readRequest(core, await readFields(context, core.options), settings.of(owner), kind);
-        return context.json(await answerOf(wish, await drawAll(core, wish, owner, context.req.raw.signal)));
+        return context.json(await answerOf(wish, await drawings.draw(wish, owner, context.req.raw.signal)));
       });
     }
-    progress(app, core);
+    progress(app, drawings);
     extras(app, core, settings);
     lists(app, core, settings);
   },

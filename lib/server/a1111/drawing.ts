@@ -15,55 +15,99 @@ export interface Drawn {
   encode(format: ImageFormat, quality: number): Promise<Buffer>;
 }
 
+type Kind = "interrupt" | "skip";
+
 interface Stop {
-  kind: "interrupt" | "skip";
+  kind: Kind;
   /** What there was of the picture in work. */
   unfinished?: Image;
 }
 
-const stops = new WeakMap<Job, Stop>();
-/** Jobs that a request waits for, of which pictures can be skipped. */
-const skippable = new WeakSet<Job>();
-
-/**
- * Ends a job as the web UI does: the request that waits for it is answered, with the picture in work as far as it came. `skip` is about that
- * picture alone, and does nothing to jobs of other conventions.
- */
-export function stop(job: Job, kind: Stop["kind"]): void {
-  if (kind === "skip" && !skippable.has(job)) return;
-  const last = job.last("preview");
-  const unfinished = last?.image === job.pictures.length ? (last.preview as Image) : undefined;
-  stops.set(job, { kind, unfinished });
-  job.cancel();
+/** A request, while the picture in work was skipped and the next one is not in line yet. */
+interface Gap {
+  owner: string;
+  job?: Job;
+  interrupted: boolean;
 }
 
-export const isStopped = (job: Job, kind: Stop["kind"]) => stops.get(job)?.kind === kind;
+/** The requests that wait for pictures, and how they are stopped: as in the web UI they are answered, with what there is. */
+export class Drawings {
+  readonly #core: Core;
+  readonly #stops = new WeakMap<Job, Stop>();
+  /** Jobs that a request waits for, of which pictures can be skipped. */
+  readonly #skippable = new WeakSet<Job>();
+  readonly #gaps = new Set<Gap>();
 
-/**
- * The pictures of a request, with the one that was stopped or skipped as far as it came.
- * @throws what `draw` throws, or the job rejects with
- */
-export async function drawAll(core: Core, wish: Wish, owner: string, signal: AbortSignal): Promise<Drawn[]> {
-  const drawn: Drawn[] = [];
-  for (let first = 0; first < wish.count; ) {
-    const job = await submit(core, wish, first, owner, signal);
-    await job.settled;
-    const stopped = stops.get(job);
-    if (!stopped) await job.result(); // throws what it ended with
-    drawn.push(...job.pictures.map(ofPicture));
-    first += job.pictures.length;
-    if (!stopped) return drawn;
-    if (stopped.unfinished) drawn.push(await ofUnfinished(stopped.unfinished, wish, wish.seed + first));
-    if (stopped.kind === "interrupt" || signal.aborted) return drawn;
-    first++;
+  constructor(core: Core) {
+    this.#core = core;
   }
-  return drawn;
+
+  /** What a client's work is at: the job in work, else the one that is next. */
+  jobOf(owner: string): Job | undefined {
+    const { jobs } = this.#core;
+    return jobs.runningOf(owner) ?? jobs.waitingOf(owner)[0] ?? this.#gapOf(owner)?.job;
+  }
+
+  isStopped(job: Job, kind: Kind): boolean {
+    return this.#stops.get(job)?.kind === kind;
+  }
+
+  /** Ends a client's job; `skip` is about the picture in work alone, and does nothing to jobs of other conventions. */
+  stop(owner: string, kind: Kind): void {
+    const job = this.jobOf(owner);
+    if (!job || (kind === "skip" && !this.#skippable.has(job))) return;
+    if (job.isOver) {
+      const gap = this.#gapOf(owner);
+      if (gap && kind === "interrupt") gap.interrupted = true;
+      return;
+    }
+    const last = job.last("preview");
+    const unfinished = last?.image === job.pictures.length ? (last.preview as Image) : undefined;
+    this.#end(job, { kind, unfinished });
+  }
+
+  /**
+   * The pictures of a request, with one that was stopped or skipped as far as it came.
+   * @throws what `draw` throws, or the job rejects with
+   */
+  async draw(wish: Wish, owner: string, signal: AbortSignal): Promise<Drawn[]> {
+    const drawn: Drawn[] = [];
+    const gap: Gap = { owner, interrupted: false };
+    try {
+      for (let first = 0; first < wish.count && !gap.interrupted; first++) {
+        const job = await submit(this.#core, wish, first, owner, signal);
+        this.#gaps.delete(gap);
+        this.#skippable.add(job);
+        if (gap.interrupted) this.#end(job, { kind: "interrupt" });
+        await job.settled;
+        const stopped = this.#stops.get(job);
+        if (!stopped || job.status === "failed") await job.result(); // throws what it ended with
+        if (stopped?.kind === "skip") this.#gaps.add(Object.assign(gap, { job }));
+        else gap.interrupted = true;
+        drawn.push(...job.pictures.map(ofPicture));
+        first += job.pictures.length;
+        if (stopped?.unfinished) drawn.push(await ofUnfinished(stopped.unfinished, wish, wish.seed + first));
+      }
+    } finally {
+      this.#gaps.delete(gap);
+    }
+    return drawn;
+  }
+
+  #end(job: Job, stop: Stop): void {
+    this.#stops.set(job, stop);
+    job.cancel();
+  }
+
+  #gapOf(owner: string): Gap | undefined {
+    return [...this.#gaps].find((gap) => gap.owner === owner);
+  }
 }
 
 async function submit(core: Core, wish: Wish, first: number, owner: string, signal: AbortSignal): Promise<Job> {
   const { served, options, crop, finish, warnings, seed, count } = wish;
   const { initImage: _, mask: __, ...request } = options;
-  const job = await draw(core, {
+  return draw(core, {
     owner,
     model: served.id,
     // what comes after a skipped picture had its turn already
@@ -74,8 +118,6 @@ async function submit(core: Core, wish: Wish, first: number, owner: string, sign
     warnings,
     signal,
   });
-  skippable.add(job);
-  return job;
 }
 
 function ofPicture(picture: Picture): Drawn {

@@ -1,28 +1,25 @@
 import type { Image } from "../../picture/image.js";
-import type { App, Core } from "../core.js";
+import type { App } from "../core.js";
 import type { Job } from "../job.js";
 import { timestamp } from "./answer.js";
-import { isStopped, stop } from "./drawing.js";
+import type { Drawings } from "./drawing.js";
 
-/** What a client's job is at, and the ways to end it. A client that has several sees the one in work, else the one that is next. */
-export function progress(app: App, core: Core): void {
-  const jobOf = (owner: string) => core.jobs.runningOf(owner) ?? core.jobs.waitingOf(owner)[0];
-
+/** What a client's job is at, and the ways to end it. */
+export function progress(app: App, drawings: Drawings): void {
   app.get("/sdapi/v1/progress", async (context) => {
-    const job = jobOf(context.get("owner"));
+    const job = drawings.jobOf(context.get("owner"));
     const withImage = context.req.query("skip_current_image") !== "true";
-    return context.json(
-      job ? await view(job, withImage) : { progress: 0, eta_relative: 0, state: idle, current_image: null, textinfo: null },
-    );
+    if (!job) return context.json({ progress: 0, eta_relative: 0, state: idle, current_image: null, textinfo: null });
+    return context.json(await view(job, drawings, withImage));
   });
-
-  for (const kind of ["interrupt", "skip"] as const) {
-    app.post(`/sdapi/v1/${kind}`, (context) => {
-      const job = jobOf(context.get("owner"));
-      if (job) stop(job, kind);
-      return context.json(kind === "interrupt" ? {} : null);
-    });
-  }
+  app.post("/sdapi/v1/interrupt", (context) => {
+    drawings.stop(context.get("owner"), "interrupt");
+    return context.json({});
+  });
+  app.post("/sdapi/v1/skip", (context) => {
+    drawings.stop(context.get("owner"), "skip");
+    return context.json(null);
+  });
 }
 
 const idle = {
@@ -37,7 +34,7 @@ const idle = {
   sampling_steps: 0,
 };
 
-async function view(job: Job, withImage: boolean): Promise<object> {
+async function view(job: Job, drawings: Drawings, withImage: boolean): Promise<object> {
   const last = job.last("progress");
   const sampling = last?.phase === "sample" ? last : undefined;
   const { batchCount } = job.request as { batchCount?: unknown };
@@ -49,8 +46,8 @@ async function view(job: Job, withImage: boolean): Promise<object> {
     eta_relative: job.fraction > 0 ? seconds / fraction - seconds : 0,
     state: {
       ...idle,
-      skipped: isStopped(job, "skip"),
-      interrupted: isStopped(job, "interrupt"),
+      skipped: drawings.isStopped(job, "skip"),
+      interrupted: drawings.isStopped(job, "interrupt"),
       job: job.kind,
       job_count: Math.max(1, typeof batchCount === "number" ? batchCount : (last?.images ?? 1)),
       job_timestamp: timestamp(new Date(job.created)),

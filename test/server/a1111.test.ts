@@ -5,8 +5,15 @@ import path from "node:path";
 import { after, before, test } from "node:test";
 import sharp from "sharp";
 import { readParameters } from "../../lib/index.js";
+import { Image } from "../../lib/picture/image.js";
+import { Drawings } from "../../lib/server/a1111/drawing.js";
 import { readSampler } from "../../lib/server/a1111/names.js";
+import { fillMasked } from "../../lib/server/a1111/raw.js";
+import { readRequest } from "../../lib/server/a1111/request.js";
+import { AllSettings } from "../../lib/server/a1111/settings.js";
+import { createCore } from "../../lib/server/core.js";
 import type { RunningServer } from "../../lib/server/index.js";
+import { Job } from "../../lib/server/job.js";
 import { passingEsrgan } from "../helpers/checkpoints.js";
 import { assertCircle, circle, post, startServer } from "../helpers/server.js";
 
@@ -205,6 +212,45 @@ test("progress, skip, and interrupt, which gives what there is", async () => {
   assert.ok((jobs[0]?.progress.step ?? 60) < 60);
 });
 
+test("an interrupt between a skipped picture and the next one is not lost", async () => {
+  const core = createCore({ load: { threads: 1, isolate: false } });
+  try {
+    const drawings = new Drawings(core);
+    const wish = await readRequest(core, { ...small, n_iter: 3, steps: 50 }, new AllSettings().of("me"), "txt2img");
+    const drawing = drawings.draw(wish, "me", new AbortController().signal);
+    let job: Job | undefined;
+    while (!job?.last("preview")) {
+      job = drawings.jobOf("me");
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    drawings.stop("me", "skip");
+    await job.settled;
+    assert.equal(drawings.jobOf("me"), job, "it is not idle");
+    drawings.stop("me", "interrupt");
+    assert.equal((await drawing).length, 1);
+    assert.equal(drawings.jobOf("me"), undefined);
+  } finally {
+    await core.jobs.close();
+    await core.models.close();
+  }
+});
+
+test("the progress of a second pass goes on from the first's", () => {
+  const job = new Job("me", "generate", "demo", {});
+  const fractions: number[] = [];
+  for (const [phase, step, pass] of [
+    ["sample", 2, 1],
+    ["sample", 4, 1],
+    ["upscale", 4, 2],
+    ["sample", 2, 2],
+    ["decode", 1, 2],
+  ] as const) {
+    job.publish({ type: "progress", phase, step, steps: 4, image: 0, images: 1, pass, secondsPerStep: 1, eta: 1 });
+    fractions.push(job.fraction);
+  }
+  assert.deepEqual(fractions, [0.25, 0.5, 0.5, 0.75, 0.99]);
+});
+
 test("a client that waits in line has its place, and its own way out", async () => {
   const first = json<Answer>(send("txt2img", { ...small, steps: 100 }));
   await untilDrawing();
@@ -295,6 +341,36 @@ test("a mask's white part is drawn anew, and no byte of the rest changes", async
   const [kept, drawn] = await changes(image, bytesOf(image2), 128, 64);
   assert.ok(drawn > 4000, `${drawn}`);
   assert.equal(kept, 0);
+});
+
+test("a mask with transparent parts is opaque where it is drawn anew", async () => {
+  const { data, image, mask } = await pictures(128, 128);
+  const alpha = await sharp(mask).extractChannel(0).toBuffer();
+  const rgba = await sharp({ create: { width: 128, height: 128, channels: 3, background: "#000" } })
+    .joinChannel(alpha)
+    .png()
+    .toBuffer();
+  const body = { ...small, steps: 1, init_images: [data], mask: rgba.toString("base64"), inpaint_full_res: false, mask_blur: 0 };
+  const [result = ""] = (await json<Answer>(send("img2img", body))).images;
+  const [left, right] = await changes(image, bytesOf(result), 128, 64);
+  assert.ok(left > 4000, `${left}`);
+  assert.equal(right, 0);
+});
+
+test("a masked part begins with the colors around it", async () => {
+  const size = { width: 120, height: 90 };
+  const inside = (at: number) => Math.abs((at % 120) - 60) < 20 && Math.abs(Math.floor(at / 120) - 45) < 15;
+  const image = Uint8Array.from(
+    { length: 120 * 90 * 3 },
+    (_, at) => (inside(Math.floor(at / 3)) ? [255, 0, 0] : [10, 60, 200])[at % 3] ?? 0,
+  );
+  const mask = Uint8Array.from({ length: 120 * 90 }, (_, at) => (inside(at) ? 255 : 0));
+  const filled = await fillMasked(new Image(image, size.width, size.height, 3), new Image(mask, size.width, size.height, 1));
+  for (let at = 0; at < 120 * 90; at++) {
+    const [red = 0, green = 0, blue = 0] = filled.data.subarray(at * 3, at * 3 + 3);
+    if (inside(at)) assert.ok(red < 60 && blue > 150, `${at}: ${red} ${green} ${blue}`);
+    else assert.deepEqual([red, green, blue], [10, 60, 200]);
+  }
 });
 
 test("only the masked part is drawn in the whole size, and put back into the picture", async () => {

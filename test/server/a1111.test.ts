@@ -491,6 +491,11 @@ test("larger pictures, and what a file says", async () => {
 });
 
 test("errors have the web UI's shape, and say what is wrong", async () => {
+  const plain = (background: string) =>
+    sharp({ create: { width: 16, height: 16, channels: 3, background } })
+      .png()
+      .toBuffer();
+  const [dot, black] = (await Promise.all([plain("#f00"), plain("#000")])).map((bytes) => bytes.toString("base64"));
   for (const [name, body, status, pattern] of [
     ["txt2img", { prompt: "x", steps: "many" }, 422, /steps: expected a number/],
     ["txt2img", { prompt: "x", steps: 0 }, 400, /steps/],
@@ -508,6 +513,9 @@ test("errors have the web UI's shape, and say what is wrong", async () => {
     ["img2img", { prompt: "x", init_images: ["http://127.0.0.1/x.png"] }, 400, /not fetched/],
     ["options", { sd_model_checkpoint: "gone" }, 404, /no model named/],
     ["png-info", { image: "AAAA" }, 400, /image/],
+    ["img2img", { prompt: "x", init_images: [dot], mask: black }, 400, /mask: expected white parts/],
+    ["extra-batch-images", { imageList: Array(11).fill({ data: dot }) }, 400, /at most 10, received 11/],
+    ["extra-single-image", { image: dot, upscaler_1: "Lanczos", upscaling_resize: 17 }, 400, /^upscaling_resize: expected/],
     ["gone", {}, 404, /nothing at this address/],
   ] as const) {
     const answer = await send(name, body);

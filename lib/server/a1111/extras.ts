@@ -68,6 +68,9 @@ async function enlargeAll({ core, fields, owner, signal, settings }: Request, im
   const [first, second] = [nameOf(fields, "upscaler_1"), nameOf(fields, "upscaler_2")];
   const visibility = second === undefined ? 0 : Math.min(1, Math.max(0, numberIn(fields, "extras_upscaler_2_visibility") ?? 0));
   const size = integerIn(fields, "resize_mode") === 1 ? sizeIn(fields) : undefined;
+  const { maxImages } = core.options;
+  if (images.length > maxImages)
+    throw new HttpError(400, "over_limit", `imageList: this server allows at most ${maxImages}, received ${images.length}.`, "imageList");
   const results: string[] = [];
   for (const group of size ? images.map((image) => [image]) : [images]) {
     // to a size, each picture has a factor of its own
@@ -80,7 +83,9 @@ async function enlargeAll({ core, fields, owner, signal, settings }: Request, im
       const other = others[at];
       const blended = other ? await blend(png, other, visibility) : png;
       const crop = first !== undefined && size && flagIn(fields, "upscaling_crop", true) ? size : undefined;
-      results.push((await encode(blended, crop, settings, (await readTexts(png)).parameters)).toString("base64"));
+      const whole = blended === png && crop === undefined && settings.format === "png";
+      const bytes = whole ? png : await encode(blended, crop, settings, (await readTexts(png)).parameters);
+      results.push(bytes.toString("base64"));
     }
   }
   return results;

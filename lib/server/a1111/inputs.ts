@@ -1,6 +1,6 @@
 import { InvalidOptionError } from "../../errors.js";
 import { Image } from "../../picture/image.js";
-import { sizeFor } from "../../picture/inputs.js";
+import { openImage, sizeFor } from "../../picture/inputs.js";
 import { pictureOf } from "../body.js";
 import type { Core } from "../core.js";
 import { checkPicture, type DrawOptions, type DrawRequest } from "../draw.js";
@@ -26,6 +26,15 @@ export function checkSize(core: Core, { width, height }: Size): Size {
   throw new HttpError(400, "over_limit", `width: this server allows at most ${maxPixels} pixels, received ${width}x${height}.`, "width");
 }
 
+let line: Promise<unknown> = Promise.resolve();
+
+/** Pictures are decoded one after the other, as many at once would fill the memory; what waits for its job is files alone. */
+function inTurn<T>(work: () => Promise<T>): Promise<T> {
+  const result = line.then(work);
+  line = result.catch(() => {});
+  return result;
+}
+
 /**
  * Reads init_images and mask, in the web UI's ways to bring them to the size that is drawn: `resize_mode`, `inpaint_full_res` (only the masked
  * part, drawn in the whole size and put back), `inpainting_fill`, `mask_blur`.
@@ -38,53 +47,72 @@ export async function readInputs(core: Core, fields: Fields, served: ServedModel
   if (images.length > 1) warnings.push("Only the first of init_images was used.");
   const bytes = pictureOf(images[0], "init_images");
   await checkPicture(bytes, "init_images");
-  const image = await readColor(bytes, "init_images");
   const given = { width: integerIn(fields, "width"), height: integerIn(fields, "height") };
-  const size = checkSize(core, {
-    ...sizeFor(image, {}, { defaults: served.defaults, maxSide: served.maxSide ?? 16_384 }),
-    ...defined(given),
-  });
+  const limits = { defaults: served.defaults, maxSide: served.maxSide ?? 16_384 };
+  const size = checkSize(core, { ...sizeFor(await openImage(bytes, "init_images"), {}, limits), ...defined(given) });
   const mode = integerIn(fields, "resize_mode") ?? 0;
   const strength = numberIn(fields, "denoising_strength") ?? 0.75;
   const { crop, ...drawn } = fitSize(size);
   const common = { size, crop, warnings };
 
   if (fields.mask === undefined || fields.mask === null || fields.mask === "") {
-    const initImage = await toPng(await extend(await resize(image, size, mode), drawn));
-    return { ...common, options: { ...drawn, initImage, strength } };
+    const prepare = async () => toPng(await extend(await resize(await readColor(bytes, "init_images"), size, mode), drawn));
+    return { ...common, options: { ...drawn, initImage: await inTurn(prepare), strength } };
   }
-  const { mask, sigma } = await readArea(fields, image);
+  const area = await readArea(fields);
   const fill = integerIn(fields, "inpainting_fill") ?? 0;
   if (fill > 1) warnings.push("inpainting_fill: latent noise is not there; the masked part began with the colors around it.");
-  const region = flagIn(fields, "inpaint_full_res", true)
-    ? regionOf(mask, integerIn(fields, "inpaint_full_res_padding") ?? 0, size)
-    : undefined;
-  const [base, area] = region
-    ? await Promise.all([cut(image, region), cut(mask, region)])
-    : await Promise.all([resize(image, size, mode), resize(mask, size, mode)]);
-  const [shown, painted] = region ? await Promise.all([resize(base, size, 0), resize(area, size, 0)]) : [base, area];
-  const begin = fill === 1 ? shown : await fillMasked(shown, painted);
-  const [initImage, latentMask] = await Promise.all([extend(begin, drawn).then(toPng), extend(painted, drawn).then(toPng)]);
-
-  const finish = async (result: Image): Promise<Image> => {
-    const { data, width, height } = region
-      ? await paste(await resize(result, region, 0), await cut(await blur(mask, sigma), region), image, region)
-      : await paste(result, await blur(area, sigma), base, { left: 0, top: 0 });
-    return new Image(data, width, height, 3, result.parameters);
+  const alone = flagIn(fields, "inpaint_full_res", true);
+  const padding = integerIn(fields, "inpaint_full_res_padding") ?? 0;
+  /** Both in their own size, or that of the drawing; and the part of the own one that is drawn. */
+  const read = async () => {
+    const image = await readColor(bytes, "init_images");
+    const mask = await readMaskOf(area, image);
+    if (alone) return { image, mask, region: regionOf(mask, padding, size) };
+    return { image: await resize(image, size, mode), mask: await resize(mask, size, mode) };
   };
-  return { ...common, finish, options: { ...drawn, initImage, strength, mask: latentMask, keepUnmasked: false } };
+
+  const prepare = async () => {
+    const { image, mask, region } = await read();
+    const [shown, painted] = region
+      ? [await resize(await cut(image, region), size, 0), await resize(await cut(mask, region), size, 0)]
+      : [image, mask];
+    const begin = fill === 1 ? shown : await fillMasked(shown, painted);
+    return { initImage: await toPng(await extend(begin, drawn)), mask: await toPng(await extend(painted, drawn)) };
+  };
+  const finish = (result: Image) =>
+    inTurn(async () => {
+      const { image, mask, region } = await read();
+      const soft = await blur(mask, area.sigma);
+      const { data, width, height } = region
+        ? await paste(await resize(result, region, 0), await cut(soft, region), image, region)
+        : await paste(result, soft, image, { left: 0, top: 0 });
+      return new Image(data, width, height, 3, result.parameters);
+    });
+  return { ...common, finish, options: { ...drawn, ...(await inTurn(prepare)), strength, keepUnmasked: false } };
 }
 
 const defined = (size: Partial<Size>) => Object.fromEntries(Object.entries(size).filter(([, side]) => side !== undefined && side !== 0));
 
-/** The mask in the picture's size, 255 where it is to be painted, and by how much its edge is blurred. */
-async function readArea(fields: Fields, image: Raw): Promise<{ mask: Raw; sigma: number }> {
+interface MaskArea {
+  bytes: Buffer;
+  invert: boolean;
+  /** Pixels by which its edge is blurred. */
+  sigma: number;
+}
+
+async function readArea(fields: Fields): Promise<MaskArea> {
   const bytes = pictureOf(fields.mask, "mask");
   await checkPicture(bytes, "mask");
+  const both = numberIn(fields, "mask_blur");
+  const sigma = both ?? Math.max(numberIn(fields, "mask_blur_x") ?? 4, numberIn(fields, "mask_blur_y") ?? 4);
+  return { bytes, invert: flagIn(fields, "inpainting_mask_invert"), sigma };
+}
+
+/** In the picture's size, 255 where it is to be painted. */
+async function readMaskOf({ bytes, invert }: MaskArea, image: Raw): Promise<Raw> {
   const read = await readMask(bytes, "mask");
-  const fits = read.width === image.width && read.height === image.height;
-  const same = fits ? read : await resize(read, image, 0);
-  const invert = flagIn(fields, "inpainting_mask_invert");
+  const same = read.width === image.width && read.height === image.height ? read : await resize(read, image, 0);
   const mask = invert
     ? new Image(
         same.data.map((value) => 255 - value),
@@ -93,10 +121,8 @@ async function readArea(fields: Fields, image: Raw): Promise<{ mask: Raw; sigma:
         1,
       )
     : same;
-  if (!mask.data.includes(255)) throw new InvalidOptionError("mask", "expected white parts, which are to be painted, but there are none");
-  const both = numberIn(fields, "mask_blur");
-  const sigma = both ?? Math.max(numberIn(fields, "mask_blur_x") ?? 4, numberIn(fields, "mask_blur_y") ?? 4);
-  return { mask, sigma };
+  if (mask.data.includes(255)) return mask;
+  throw new InvalidOptionError("mask", "expected white parts, which are to be painted, but there are none");
 }
 
 /** Around the white part, with some pixels more, in the proportions of the size that is drawn as far as the picture goes. */

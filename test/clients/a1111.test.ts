@@ -158,10 +158,7 @@ print(json.dumps(dict(sizes=[larger.size, plain.size, batch[1].size], color=larg
     lists=[len(x) for x in (api.get_upscalers(), api.get_latent_upscale_modes(), api.get_loras(), api.get_sd_vae(), api.get_hypernetworks(),
       api.get_face_restorers(), api.get_realesrgan_models(), api.get_prompt_styles())],
     memory=list(api.get_memory()), flags=api.get_cmd_flags()["api"], embeddings=api.get_embeddings(), scripts=api.get_scripts())))
-`.replace(
-        'with contextlib.redirect_stdout(io.StringIO()): api.util_set_model("dem")',
-        'import contextlib\nwith contextlib.redirect_stdout(io.StringIO()): with contextlib.redirect_stdout(io.StringIO()): api.util_set_model("dem")',
-      ),
+`,
     );
     assert.deepEqual(told.sizes, [
       [80, 48],

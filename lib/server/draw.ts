@@ -37,6 +37,8 @@ export interface DrawRequest {
   request?: object;
   /** The middle of each picture, of this size, is kept instead of all of it. Default: all. */
   crop?: Size;
+  /** What is done to each picture, after that, before it is kept. Default: nothing. */
+  finish?: (image: Image) => Promise<Image>;
   /** What the client is told, beside the pictures. */
   warnings?: readonly string[];
   /** The client is gone: the job is canceled. */
@@ -48,7 +50,7 @@ export interface DrawRequest {
  * @throws HttpError, InvalidOptionError for what is wrong with it, QueueFullError, DisposedError
  */
 export async function draw(core: Core, request: DrawRequest): Promise<Job> {
-  const { owner, model: name, options, crop, warnings = [], signal } = request;
+  const { owner, model: name, options, crop, finish, warnings = [], signal } = request;
   const served = await core.models.find(name);
   const run = await resolveNames(core, options);
   const limits = { defaults: served.defaults, maxSide: served.maxSide ?? 16_384, depth: 256 };
@@ -56,13 +58,10 @@ export async function draw(core: Core, request: DrawRequest): Promise<Job> {
   if (images) await checkPicture(images.initImage, "initImage");
   if (images?.mask && images.mask !== "alpha") await checkPicture(images.mask, "mask");
   checkLimits(core, parameters);
-  signal?.throwIfAborted();
 
   const { initImage: _initImage, mask: _mask, ...shown } = options;
   const job = new Job(owner, "generate", served.id, request.request ?? shown);
-  const cancel = () => job.cancel();
-  signal?.addEventListener("abort", cancel, { once: true });
-  job.settled.then(() => signal?.removeEventListener("abort", cancel));
+  job.stopWith(signal);
 
   return core.jobs.submit(
     job,
@@ -71,9 +70,10 @@ export async function draw(core: Core, request: DrawRequest): Promise<Job> {
       await core.models.use(served, { signal, onLoad: emit }, async (model) => {
         const generation = model.generate({ ...run, signal });
         for await (const event of generation) {
-          if (event.type === "image")
-            await add(crop ? await cropped(event.image, crop) : event.image, { seed: event.seed, name: parameters.prompt });
-          else if (event.type === "phase" || event.type === "progress" || event.type === "preview") emit(event);
+          if (event.type === "image") {
+            const image = crop ? await cropped(event.image, crop) : (event.image as Image);
+            await add(finish ? await finish(image) : image, { seed: event.seed, name: parameters.prompt });
+          } else if (event.type === "phase" || event.type === "progress" || event.type === "preview") emit(event);
         }
         await generation;
       });
@@ -110,7 +110,7 @@ async function resolveNames(core: Core, { loras = [], hires, ...options }: DrawO
 }
 
 /** @throws InvalidOptionError when it is no picture, or one that would fill the memory */
-async function checkPicture(picture: GenerateOptions["initImage"], option: string): Promise<void> {
+export async function checkPicture(picture: GenerateOptions["initImage"], option: string): Promise<void> {
   const { width, height } = await openImage(picture as Uint8Array, option);
   if (width * height > mostInputPixels)
     throw new InvalidOptionError(option, `expected at most ${mostInputPixels} pixels, received ${width}x${height}`);

@@ -37,12 +37,8 @@ export function checkOrigin(request: Request, { corsOrigins }: CheckedHandlerOpt
 export function checkType(request: Request): void {
   if (!["POST", "PUT", "PATCH"].includes(request.method)) return;
   const type = request.headers.get("content-type");
-  if (
-    type === null
-      ? request.body === null || request.headers.get("content-length") === "0"
-      : /^(application\/json|multipart\/form-data)\b/i.test(type)
-  )
-    return;
+  const empty = request.body === null || request.headers.get("content-length") === "0"; // some clients name a type even then
+  if (empty || (type !== null && /^(application\/json|multipart\/form-data)\b/i.test(type))) return;
   throw unsupportedType();
 }
 

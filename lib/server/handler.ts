@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { getRequestListener } from "@hono/node-server";
 import { Hono } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
+import { a1111 } from "./a1111/a1111.js";
 import { type Convention, type Core, createCore, type Env, type RequestContext } from "./core.js";
 import { describeError, HttpError } from "./errors.js";
 import { checkHost, checkOrigin, checkType, ownerOf } from "./gate.js";
@@ -13,7 +14,7 @@ import { openai } from "./openai/openai.js";
 import type { HandlerOptions } from "./options.js";
 
 /** In the order in which they are asked for the shape of an error; the last takes what no other one owns. */
-const conventions: readonly Convention[] = [openai, native];
+const conventions: readonly Convention[] = [openai, a1111, native];
 
 /** Answers web-standard requests; mount it where you like. */
 export interface Handler extends AsyncDisposable {

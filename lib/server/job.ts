@@ -96,14 +96,23 @@ export class Job {
     if (this.status === "done") return 1;
     const progress = this.last("progress");
     if (!progress || progress.phase === "load") return 0;
-    const { phase, step, steps, image, images } = progress;
-    const part = phase === "sample" || phase === "upscale" ? step / steps : phase === "decode" ? 1 : 0;
+    const { phase, step, steps, image, images, pass } = progress;
+    const ofPass = phase === "sample" || (phase === "upscale" && pass === undefined) ? step / steps : 0;
+    const part = phase === "decode" ? 1 : pass === undefined ? ofPass : (pass - 1 + ofPass) / 2; // a hires fix samples twice
     return Math.min(0.99, (image + part) / images);
   }
 
   /** Does nothing after the end. */
   cancel(reason: unknown = abortError()): void {
     if (!this.isOver) this.#controller.abort(reason);
+  }
+
+  /** Cancels it when the signal aborts, as when the client is gone that waits for it. */
+  stopWith(signal: AbortSignal | undefined): void {
+    const cancel = () => this.cancel();
+    signal?.throwIfAborted();
+    signal?.addEventListener("abort", cancel, { once: true });
+    this.settled.then(() => signal?.removeEventListener("abort", cancel));
   }
 
   /** @internal For the line that runs it. */

@@ -13,6 +13,12 @@ export function fitSize({ width, height }: Size): Size & { crop?: Size } {
   return drawn.width === width && drawn.height === height ? drawn : { ...drawn, crop: { width, height } };
 }
 
+/** The same proportions, with no side above `most`. */
+export function withinSide({ width, height }: Size, most: number): Size {
+  const scale = Math.min(1, most / width, most / height);
+  return { width: Math.max(1, Math.floor(width * scale)), height: Math.max(1, Math.floor(height * scale)) };
+}
+
 /** Where the middle of a picture begins. */
 export function middle(drawn: Size, { width, height }: Size): Size & { left: number; top: number } {
   return { left: Math.floor((drawn.width - width) / 2), top: Math.floor((drawn.height - height) / 2), width, height };

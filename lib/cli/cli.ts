@@ -9,6 +9,7 @@ import { devices } from "./commands/devices.js";
 import { estimate } from "./commands/estimate.js";
 import { generate } from "./commands/generate.js";
 import { inspect } from "./commands/inspect.js";
+import { mcp } from "./commands/mcp.js";
 import { models } from "./commands/models.js";
 import { pull } from "./commands/pull.js";
 import { reproduce } from "./commands/reproduce.js";
@@ -49,6 +50,7 @@ async function main(): Promise<void> {
     .command(reproduce)
     .command(upscale)
     .command(serve)
+    .command(mcp)
     .completion("completion", "Print a script for bash or zsh that completes commands and options")
     .strict()
     .recommendCommands()

@@ -19,6 +19,8 @@ export interface Core {
   readonly roots: readonly string[];
   /** Milliseconds since 1970. */
   readonly started: number;
+  /** What else is to be done when the server closes. */
+  readonly closers: Set<() => Promise<void>>;
 }
 
 /** What middleware finds out about a request. */
@@ -55,5 +57,6 @@ export function createCore(given: HandlerOptions): Core {
     upscalers: new Folder("upscaler", upscalerDir, [".safetensors", ".gguf", ".pth", ".pt"]),
     roots: [modelsDir, loraDir, upscalerDir, outputDir].filter((folder) => folder !== undefined),
     started: Date.now(),
+    closers: new Set(),
   };
 }

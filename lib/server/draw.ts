@@ -6,6 +6,7 @@ import type { GenerateOptions, GenerationParameters } from "../types/index.js";
 import type { Core } from "./core.js";
 import { HttpError } from "./errors.js";
 import { Job } from "./job.js";
+import { cropped, type Size } from "./size.js";
 
 const mostInputPixels = 64 * 2 ** 20;
 
@@ -31,6 +32,8 @@ export interface DrawRequest {
   /** Name of a served model. Default: the server's. */
   model?: string;
   options: DrawOptions;
+  /** Of each picture the middle is kept, in this size. Default: all of it. */
+  crop?: Size;
   /** What the owner sees of it in lists. Default: the options without pictures. */
   request?: object;
   /** What the client is told, beside the pictures. */
@@ -43,7 +46,7 @@ export interface DrawRequest {
  * Checks a request and puts it into the line.
  * @throws HttpError, InvalidOptionError for what is wrong with it, QueueFullError, DisposedError
  */
-export async function draw(core: Core, { owner, model: name, options, request, warnings = [], signal }: DrawRequest): Promise<Job> {
+export async function draw(core: Core, { owner, model: name, options, crop, request, warnings = [], signal }: DrawRequest): Promise<Job> {
   const served = await core.models.find(name);
   const run = await resolveNames(core, options);
   const limits = { defaults: served.defaults, maxSide: served.maxSide ?? 16_384, depth: 256 };
@@ -66,8 +69,10 @@ export async function draw(core: Core, { owner, model: name, options, request, w
       await core.models.use(served, { signal, onLoad: emit }, async (model) => {
         const generation = model.generate({ ...run, signal });
         for await (const event of generation) {
-          if (event.type === "image") await add(event.image, { seed: event.seed, name: parameters.prompt });
-          else if (event.type === "phase" || event.type === "progress" || event.type === "preview") emit(event);
+          if (event.type === "image") {
+            const image = crop ? await cropped(event.image, crop) : event.image;
+            await add(image, { seed: event.seed, name: parameters.prompt });
+          } else if (event.type === "phase" || event.type === "progress" || event.type === "preview") emit(event);
         }
         await generation;
       });

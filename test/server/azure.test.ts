@@ -28,7 +28,9 @@ test("a size that is no multiple of 16 is drawn larger, and cut to exactly that"
 });
 
 test("the other address, the other key header, and a picture to begin with", async () => {
-  const blue = await sharp({ create: { width: 128, height: 128, channels: 3, background: "blue" } }).jpeg().toBuffer();
+  const blue = await sharp({ create: { width: 128, height: 128, channels: 3, background: "blue" } })
+    .jpeg()
+    .toBuffer();
   const body = { ...circle, negative_prompt: null, image_prompt: { image: blue.toString("base64"), strength: 1 }, output_format: "jpeg" };
   const answer = await post(`${server.url}/image/generations?api-version=2024-05-01-preview`, body, { "api-key": "key" });
   assert.equal(answer.status, 200, await answer.clone().text());

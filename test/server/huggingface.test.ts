@@ -21,7 +21,11 @@ test("each form of the address draws, in the format that the client takes", asyn
     ["/models/stabilityai/stable-diffusion-3.5-large", "image/png", "image/png"],
     ["/", "image/webp, image/png", "image/webp"],
   ] as const) {
-    const answer = await post(`${server.url}${path}`, { inputs: prompt, parameters: { seed, steps: 1, ...(path === "/" ? {} : small) } }, { ...headers, accept });
+    const answer = await post(
+      `${server.url}${path}`,
+      { inputs: prompt, parameters: { seed, steps: 1, ...(path === "/" ? {} : small) } },
+      { ...headers, accept },
+    );
     assert.equal(answer.status, 200, await answer.clone().text());
     assert.equal(answer.headers.get("content-type"), type);
     assert.equal(answer.headers.get("x-seed"), "3");
@@ -35,7 +39,14 @@ test("each form of the address draws, in the format that the client takes", asyn
 });
 
 test("parameters have an effect, and sizes are exact", async () => {
-  const parameters = { seed, width: 120, height: 124, num_inference_steps: 6, guidance_scale: 1, scheduler: "FlowMatchEulerDiscreteScheduler" };
+  const parameters = {
+    seed,
+    width: 120,
+    height: 124,
+    num_inference_steps: 6,
+    guidance_scale: 1,
+    scheduler: "FlowMatchEulerDiscreteScheduler",
+  };
   const answer = await post(`${server.url}/hf`, { inputs: prompt, parameters, options: { wait_for_model: true } }, headers);
   assert.equal(answer.status, 200, await answer.clone().text());
   const bytes = Buffer.from(await answer.arrayBuffer());
@@ -45,7 +56,9 @@ test("parameters have an effect, and sizes are exact", async () => {
 });
 
 test("a picture as base64 is drawn on", async () => {
-  const blue = await sharp({ create: { width: 128, height: 128, channels: 3, background: "blue" } }).png().toBuffer();
+  const blue = await sharp({ create: { width: 128, height: 128, channels: 3, background: "blue" } })
+    .png()
+    .toBuffer();
   const parameters = { prompt, seed, strength: 1, target_size: { width: 96, height: 96 } };
   const answer = await post(`${server.url}/hf/demo`, { inputs: blue.toString("base64"), parameters }, headers);
   assert.equal(answer.status, 200, await answer.clone().text());
@@ -60,7 +73,12 @@ test("a picture as base64 is drawn on", async () => {
 test("errors are { error } with the field's own name", async () => {
   for (const [path, body, status, word] of [
     ["/hf/demo", {}, 400, /^inputs: /],
-    ["/hf/demo", { inputs: prompt, parameters: { num_inference_steps: 0 } }, 400, /^parameters\.num_inference_steps: expected an integer from 1/],
+    [
+      "/hf/demo",
+      { inputs: prompt, parameters: { num_inference_steps: 0 } },
+      400,
+      /^parameters\.num_inference_steps: expected an integer from 1/,
+    ],
     ["/hf/demo", { inputs: prompt, parameters: { scheduler: "PNDMScheduler" } }, 400, /^parameters\.scheduler: /],
     ["/hf/demo", { inputs: prompt, parameters: { width: 1.5 } }, 400, /^parameters\.width: /],
     ["/hf/someone/other", { inputs: prompt }, 404, /someone\/other.*demo/],

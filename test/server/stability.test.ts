@@ -52,7 +52,9 @@ test("a ratio has the model's number of pixels; seed 0 is a random one", async (
 });
 
 test("image to image keeps the picture's ratio, and needs its fields", async () => {
-  const blue = await sharp({ create: { width: 64, height: 64, channels: 3, background: "blue" } }).png().toBuffer();
+  const blue = await sharp({ create: { width: 64, height: 64, channels: 3, background: "blue" } })
+    .png()
+    .toBuffer();
   const image = new Blob([new Uint8Array(blue)]);
   const answer = await send({ ...circle, mode: "image-to-image", image, strength: 1 });
   assert.equal(answer.status, 200, await answer.clone().text());
@@ -93,7 +95,11 @@ test("a client that leaves stops its picture", async () => {
   const leaving = new AbortController();
   const answer = send({ ...circle, aspect_ratio: "1:1" }, {}, leaving.signal);
   const jobs = async () =>
-    ((await (await fetch(`${server.url}/v1/jobs`, { headers: { authorization: "Bearer key" } })).json()) as { jobs: { id: string; status: string }[] }).jobs;
+    (
+      (await (await fetch(`${server.url}/v1/jobs`, { headers: { authorization: "Bearer key" } })).json()) as {
+        jobs: { id: string; status: string }[];
+      }
+    ).jobs;
   const before = new Set((await jobs()).map(({ id }) => id));
   let own: { id: string; status: string } | undefined;
   while (own?.status !== "running") own = (await jobs()).find(({ id, status }) => !before.has(id) || status === "running");

@@ -3,8 +3,9 @@ import type { Job } from "../job.js";
 
 /** Clients give up after a minute without a word, and a step of a large model may take longer. */
 const beatMs = 10_000;
-/** Of the whole, what loading the model counts. */
+/** Of the whole, what loading the model counts; it is told in parts of this size, as a model has thousands of tensors. */
 const loading = 0.1;
+const loadStep = 0.005;
 
 /** Tells the client how far its job is, until it ends: 0 to 1, always rising. Does nothing when the client has not asked for it. */
 export async function tellProgress(job: Job, { mcpReq }: ServerContext): Promise<void> {
@@ -20,8 +21,9 @@ export async function tellProgress(job: Job, { mcpReq }: ServerContext): Promise
   try {
     for await (const { event } of job.events({ signal: job.signal })) {
       if (event.type === "progress") {
-        const loads = event.phase === "load";
-        send(loads ? (loading * event.step) / event.steps : loading + (1 - loading) * job.fraction);
+        const loaded = (loading * event.step) / event.steps;
+        if (event.phase !== "load") send(loading + (1 - loading) * job.fraction);
+        else if (loaded >= last + loadStep) send(loaded);
       } else if (event.type === "queued" || event.type === "phase") send(last);
     }
   } finally {

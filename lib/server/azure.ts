@@ -3,7 +3,8 @@ import { pictureOf, readFields } from "./body.js";
 import type { Convention, Core, RequestContext } from "./core.js";
 import type { DrawOptions } from "./draw.js";
 import { HttpError } from "./errors.js";
-import { fitSize, parseSize, type Size } from "./size.js";
+import { parseSize } from "./ratio.js";
+import { fitSize, type Size } from "./size.js";
 import { drawOne, servedFor } from "./wait.js";
 
 /** Those of Azure; each may be turned. Any other size is taken too. */
@@ -48,7 +49,7 @@ async function generate(core: Core, context: RequestContext): Promise<Response> 
   if (fields.model !== undefined && typeof fields.model !== "string") throw wrong("model", "expected a name.");
 
   const { model, warning } = await servedFor(core, fields.model as string | undefined, models);
-  const { drawn, crop } = sizeOf(fields.size);
+  const { crop, ...drawn } = sizeOf(fields.size);
   const options = { ...optionsOf(fields), ...drawn };
   const ignored = unknown.length > 0 ? [`Not known here, and ignored: ${unknown.join(", ")}.`] : [];
   const warnings = [...(warning ? [warning] : []), ...ignored];
@@ -75,11 +76,11 @@ function optionsOf(fields: Record<string, unknown>): DrawOptions {
 }
 
 /** Without one: the model's own. */
-function sizeOf(text: unknown): { drawn?: Size; crop?: Size } {
+function sizeOf(text: unknown): Partial<Size> & { crop?: Size } {
   if (text === undefined) return {};
   const size = parseSize(text);
   if (!size) throw wrong("size", `expected one of ${sizes.join(", ")}, or any other "WIDTHxHEIGHT" that the model can draw.`);
-  return fitSize(size.width, size.height);
+  return fitSize(size);
 }
 
 /** Names what the model can draw instead; it has been loaded by now. */
@@ -87,7 +88,7 @@ async function tooLarge(core: Core, id: string, error: InvalidOptionError): Prom
   const { maxPixels } = core.options;
   const most = (await core.models.loadedModel(id))?.info.maxSide ?? (await core.models.find(id)).maxSide ?? Infinity;
   const able = sizes.filter((text) => {
-    const { width, height } = fitSize(...(text.split("x").map(Number) as [number, number])).drawn;
+    const { width, height } = fitSize(parseSize(text) as Size);
     return Math.max(width, height) <= most && width * height <= maxPixels;
   });
   const own = able.length > 0 ? `one of ${able.join(", ")}, or ` : "";

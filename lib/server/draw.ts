@@ -1,12 +1,13 @@
 import { InvalidOptionError } from "../errors.js";
 import { checkGenerateOptions } from "../options/index.js";
 import { splitTags } from "../options/loras.js";
+import { Image } from "../picture/image.js";
 import { openImage } from "../picture/inputs.js";
 import type { GenerateOptions, GenerationParameters } from "../types/index.js";
 import type { Core } from "./core.js";
 import { HttpError } from "./errors.js";
 import { Job } from "./job.js";
-import { cropped, type Size } from "./size.js";
+import { middle, type Size } from "./size.js";
 
 const mostInputPixels = 64 * 2 ** 20;
 
@@ -32,10 +33,10 @@ export interface DrawRequest {
   /** Name of a served model. Default: the server's. */
   model?: string;
   options: DrawOptions;
-  /** Of each picture the middle is kept, in this size. Default: all of it. */
-  crop?: Size;
   /** What the owner sees of it in lists. Default: the options without pictures. */
   request?: object;
+  /** The middle of each picture, of this size, is kept instead of all of it. Default: all. */
+  crop?: Size;
   /** What the client is told, beside the pictures. */
   warnings?: readonly string[];
   /** The client is gone: the job is canceled. */
@@ -46,7 +47,8 @@ export interface DrawRequest {
  * Checks a request and puts it into the line.
  * @throws HttpError, InvalidOptionError for what is wrong with it, QueueFullError, DisposedError
  */
-export async function draw(core: Core, { owner, model: name, options, crop, request, warnings = [], signal }: DrawRequest): Promise<Job> {
+export async function draw(core: Core, request: DrawRequest): Promise<Job> {
+  const { owner, model: name, options, crop, warnings = [], signal } = request;
   const served = await core.models.find(name);
   const run = await resolveNames(core, options);
   const limits = { defaults: served.defaults, maxSide: served.maxSide ?? 16_384, depth: 256 };
@@ -57,7 +59,7 @@ export async function draw(core: Core, { owner, model: name, options, crop, requ
   signal?.throwIfAborted();
 
   const { initImage: _initImage, mask: _mask, ...shown } = options;
-  const job = new Job(owner, "generate", served.id, request ?? shown);
+  const job = new Job(owner, "generate", served.id, request.request ?? shown);
   const cancel = () => job.cancel();
   signal?.addEventListener("abort", cancel, { once: true });
   job.settled.then(() => signal?.removeEventListener("abort", cancel));
@@ -69,16 +71,21 @@ export async function draw(core: Core, { owner, model: name, options, crop, requ
       await core.models.use(served, { signal, onLoad: emit }, async (model) => {
         const generation = model.generate({ ...run, signal });
         for await (const event of generation) {
-          if (event.type === "image") {
-            const image = crop ? await cropped(event.image, crop) : event.image;
-            await add(image, { seed: event.seed, name: parameters.prompt });
-          } else if (event.type === "phase" || event.type === "progress" || event.type === "preview") emit(event);
+          if (event.type === "image")
+            await add(crop ? await cropped(event.image, crop) : event.image, { seed: event.seed, name: parameters.prompt });
+          else if (event.type === "phase" || event.type === "progress" || event.type === "preview") emit(event);
         }
         await generation;
       });
     },
     { priority: options.priority },
   );
+}
+
+async function cropped(image: Image, size: Size): Promise<Image> {
+  const pixels = image.toSharp().extract(middle(image, size)).raw();
+  const { data, info } = await pixels.toBuffer({ resolveWithObject: true });
+  return new Image(data, info.width, info.height, image.channels, image.parameters);
 }
 
 /** Names of files become paths of the server's folders; the prompt's LoRA tags become LoRAs. */

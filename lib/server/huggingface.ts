@@ -75,7 +75,7 @@ async function generate(core: Core, context: RequestContext, path?: string): Pro
     ...(unknown.length > 0 ? [`Parameters that are not known here, and ignored: ${unknown.join(", ")}.`] : []),
   ];
   const { width, height } = sizeIn(parameters, (await core.models.find(model)).defaults);
-  const { drawn, crop } = width === undefined || height === undefined ? {} : fitSize(width, height);
+  const { crop, ...drawn } = width === undefined || height === undefined ? {} : fitSize({ width, height });
   const options = { ...optionsOf(inputs, parameters), ...drawn };
   const { picture } = await drawOne(core, context, { model, options, crop, warnings }, names).catch((error) => {
     throw finalOf(error, core.roots);

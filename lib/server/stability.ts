@@ -5,7 +5,8 @@ import type { Convention, Core, RequestContext } from "./core.js";
 import type { DrawOptions } from "./draw.js";
 import { HttpError } from "./errors.js";
 import type { ServedModel } from "./models.js";
-import { type Size, sizeOfRatio } from "./size.js";
+import { sizeOfRatio } from "./ratio.js";
+import type { Size } from "./size.js";
 import { drawOne, servedFor } from "./wait.js";
 
 /** Sizes of a model that draws 1024x1024; for others the ratio counts. */

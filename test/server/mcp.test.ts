@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
@@ -173,6 +174,22 @@ test("a connection that breaks stops its job: nobody could get the result", asyn
     while (job?.status === "running") [job] = await jobs();
     assert.equal(job?.status, "canceled");
   }
+});
+
+test("results of more than a megabyte are shown as JPEG, unless PNG is asked for", async () => {
+  const client = await connect("modern");
+  const noise = randomBytes(700 * 700 * 3);
+  const png = await sharp(noise, { raw: { width: 700, height: 700, channels: 3 } })
+    .png()
+    .toBuffer();
+  const given = { image: png.toString("base64"), upscaler: "lanczos", scale: 1 };
+  const small = await client.callTool({ name: "upscale_image", arguments: given });
+  assert.equal(imagesOf(small)[0]?.type, "image/jpeg");
+  assert.match(textOf(small), /Note: shown as JPEG/);
+  const whole = await client.callTool({ name: "upscale_image", arguments: { ...given, format: "png" } });
+  const pixels = await sharp(imagesOf(whole)[0]?.bytes).raw().toBuffer();
+  assert.ok(pixels.equals(noise));
+  await client.close();
 });
 
 test("keys are asked for, and sessions and pictures are their owner's alone", async () => {

@@ -13,8 +13,8 @@ const model: Option = { ...named("Name of a model, as list_models has it"), defa
 const format: Option = {
   kind: "enum",
   values: ["png", "jpeg", "webp"],
-  default: "png",
-  description: "Of the pictures in the answer; jpeg and webp are much smaller",
+  defaultText: "png, but jpeg where the PNGs are more than a megabyte, which is what some clients take",
+  description: "Of the pictures in the answer",
 };
 const picture = (what: string): Option => ({
   kind: "string",

@@ -1,4 +1,10 @@
-import { type CallToolResult, McpServer, type ServerContext, type StandardSchemaWithJSON } from "@modelcontextprotocol/server";
+import {
+  type CallToolResult,
+  type ContentBlock,
+  McpServer,
+  type ServerContext,
+  type StandardSchemaWithJSON,
+} from "@modelcontextprotocol/server";
 import { checkOptions, type OptionTable } from "../../options/check.js";
 import { samplers, schedulers } from "../../options/index.js";
 import { objectSchema } from "../../options/schema.js";
@@ -7,6 +13,7 @@ import { type DrawOptions, draw } from "../draw.js";
 import { enlarge, resizers } from "../enlarge.js";
 import { describeError } from "../errors.js";
 import type { Job } from "../job.js";
+import type { Picture } from "../picture.js";
 import { editArguments, enlargeArguments, generateArguments, givenPicture } from "./arguments.js";
 import { tellProgress } from "./progress.js";
 
@@ -50,7 +57,7 @@ export function createTools(core: Core, owner: string): McpServer {
     async ({ model, format, ...options }, context) => {
       const signal = goneSignal(context);
       const job = await draw(core, { owner, signal, model: model as string | undefined, options: options as unknown as DrawOptions });
-      return finish(job, format as Format, context);
+      return finish(job, format as Format | undefined, context);
     },
   );
 
@@ -68,7 +75,7 @@ export function createTools(core: Core, owner: string): McpServer {
       };
       const options = { ...rest, ...pictures } as unknown as DrawOptions;
       const job = await draw(core, { owner, signal: goneSignal(context), model: model as string | undefined, options });
-      return finish(job, format as Format, context);
+      return finish(job, format as Format | undefined, context);
     },
   );
 
@@ -83,7 +90,7 @@ export function createTools(core: Core, owner: string): McpServer {
       const bytes = await givenPicture(core, owner, image, "image");
       const name = (upscaler as string | undefined) ?? (await core.upscalers.names())[0] ?? "lanczos";
       const request = { owner, upscaler: name, image: bytes, scale: scale as number | undefined, signal: goneSignal(context) };
-      return finish(await enlarge(core, request), format as Format, context);
+      return finish(await enlarge(core, request), format as Format | undefined, context);
     },
   );
 
@@ -128,15 +135,9 @@ function goneSignal({ mcpReq, http }: ServerContext): AbortSignal {
   return connection ? AbortSignal.any([mcpReq.signal, connection]) : mcpReq.signal;
 }
 
-async function finish(job: Job, format: Format, context: ServerContext): Promise<CallToolResult> {
+async function finish(job: Job, format: Format | undefined, context: ServerContext): Promise<CallToolResult> {
   await tellProgress(job, context);
   const pictures = await job.result();
-  const images = await Promise.all(
-    pictures.map(async (picture) => {
-      const bytes = await picture.encode(format);
-      return { type: "image" as const, data: bytes.toString("base64"), mimeType: `image/${format}` };
-    }),
-  );
   const lines = pictures.map(({ index, seed, width, height, file }) =>
     JSON.stringify({
       image: `${job.id}/${index}`,
@@ -146,9 +147,23 @@ async function finish(job: Job, format: Format, context: ServerContext): Promise
       ...(file === undefined ? {} : { file }),
     }),
   );
-  const notes = job.warnings.map((warning) => `Note: ${warning}`);
+  const { images, note } = await show(pictures, format);
   const by = job.model === undefined ? [] : [`Drawn by ${job.model}.`];
+  const notes = [...job.warnings, ...(note ? [note] : [])].map((warning) => `Note: ${warning}`);
   return { content: [...images, { type: "text", text: [...lines, ...by, ...notes].join("\n") }] };
+}
+
+/** Some clients refuse results of more than 1 MiB. */
+const mostBase64 = 1_000_000;
+
+async function show(pictures: readonly Picture[], format: Format | undefined): Promise<{ images: ContentBlock[]; note?: string }> {
+  const encode = async (as: Format) => {
+    const all = await Promise.all(pictures.map((picture) => picture.encode(as)));
+    return all.map((bytes) => ({ type: "image" as const, data: bytes.toString("base64"), mimeType: `image/${as}` }));
+  };
+  const images = await encode(format ?? "png");
+  if (format || images.reduce((sum, { data }) => sum + data.length, 0) <= mostBase64) return { images };
+  return { images: await encode("jpeg"), note: 'shown as JPEG, as many clients take a megabyte; format: "png" shows all of it.' };
 }
 
 const text = (content: string): CallToolResult => ({ content: [{ type: "text", text: content }] });

@@ -18,7 +18,8 @@ const conventions: readonly Convention[] = [stability, azure, huggingface, mcp, 
 /** Of requests and answers, what pages of allowed origins may send and read beside the harmless ones. */
 const allowedHeaders =
   "authorization, content-type, api-key, x-api-key, last-event-id, extra-parameters, mcp-session-id, mcp-protocol-version, mcp-method, mcp-name";
-const exposedHeaders = "x-request-id, x-warning, x-seed, retry-after, location, seed, finish-reason, mcp-session-id";
+const exposedHeaders =
+  "x-request-id, x-sdcpp-job, x-sdcpp-model, x-sdcpp-seed, x-sdcpp-warning, retry-after, location, seed, finish-reason, mcp-session-id";
 
 /** Answers web-standard requests; mount it where you like. */
 export interface Handler extends AsyncDisposable {

@@ -82,7 +82,7 @@ async function generate(core: Core, context: RequestContext, path?: string): Pro
   });
   const bytes = await picture.encode(format);
   context.header("content-type", `image/${format}`);
-  context.header("x-seed", String(picture.seed));
+  context.header("x-sdcpp-seed", String(picture.seed));
   return context.body(bytes);
 }
 

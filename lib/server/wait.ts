@@ -8,7 +8,7 @@ import type { Picture } from "./picture.js";
 /** For conventions whose answer is the picture itself. */
 
 /**
- * Draws one picture and waits for it; a client that goes away cancels it. What the job warns of is told in the header `x-warning`.
+ * Draws one picture and waits for it; a client that goes away cancels it. Headers tell the job, the model and what the job warns of.
  * @param names of options, as the convention has them
  * @throws what `draw` throws, and the job's error
  */
@@ -21,7 +21,9 @@ export async function drawOne(
   try {
     const job = await draw(core, { ...request, owner: context.get("owner"), signal: context.req.raw.signal });
     const [picture] = await job.result();
-    if (job.warnings.length > 0) context.header("x-warning", job.warnings.join(" ").replace(/[^\x20-\x7e]/g, "?"));
+    context.header("x-sdcpp-job", job.id);
+    context.header("x-sdcpp-model", encodeURIComponent(job.model ?? ""));
+    if (job.warnings.length > 0) context.header("x-sdcpp-warning", job.warnings.join(" ").replace(/[^\x20-\x7e]/g, "?"));
     return { picture: picture as Picture, job };
   } catch (error) {
     throw renamed(error, names);

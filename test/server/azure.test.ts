@@ -79,5 +79,5 @@ test("what is not known is told of, or refused where the client asks for that", 
   assert.equal(refused.status, 400);
   assert.match(await refused.text(), /response_format/);
   const drawn = await post(`${server.url}/images/generations`, body, headers);
-  assert.match(drawn.headers.get("x-warning") ?? "", /response_format/);
+  assert.match(drawn.headers.get("x-sdcpp-warning") ?? "", /response_format/);
 });

@@ -28,8 +28,8 @@ test("each form of the address draws, in the format that the client takes", asyn
     );
     assert.equal(answer.status, 200, await answer.clone().text());
     assert.equal(answer.headers.get("content-type"), type);
-    assert.equal(answer.headers.get("x-seed"), "3");
-    const warning = answer.headers.get("x-warning") ?? "";
+    assert.equal(answer.headers.get("x-sdcpp-seed"), "3");
+    const warning = answer.headers.get("x-sdcpp-warning") ?? "";
     assert.match(warning, /ignored: steps/);
     assert.equal(/not served here; demo/.test(warning), path.includes("stabilityai"));
     const bytes = new Uint8Array(await answer.arrayBuffer());

@@ -31,7 +31,7 @@ test("a picture comes as an image with its seed, and as JSON", async () => {
   assert.equal(image.headers.get("content-type"), "image/jpeg");
   assert.equal(image.headers.get("finish-reason"), "SUCCESS");
   assert.equal(image.headers.get("seed"), "3");
-  assert.match(image.headers.get("x-warning") ?? "", /sd3\.5-large is not served here; demo/);
+  assert.match(image.headers.get("x-sdcpp-warning") ?? "", /sd3\.5-large is not served here; demo/);
   await assertCircle(new Uint8Array(await image.arrayBuffer()));
 
   // Python's requests is forced to multipart by a part that is empty, and sends no model.

@@ -18,7 +18,7 @@ interface Session {
 }
 
 const mostSessions = 200;
-const idleMs = 60 * 60_000;
+const idleMs = 24 * 60 * 60_000; // people come back to a conversation, and not every program begins another session then
 
 /**
  * MCP's Streamable HTTP. Clients of the protocol since 2026 send requests that stand alone; those of before begin a session, which their cancel

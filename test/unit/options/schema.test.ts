@@ -35,7 +35,7 @@ test("a schema's limits are those of the check", () => {
 
 test("an object's schema has what JSON can hold, and what must be there", () => {
   const { properties, required, additionalProperties } = objectSchema(generateOptions) as {
-    properties: Record<string, { description: string; anyOf?: object[] }>;
+    properties: Record<string, { description: string; anyOf?: object[]; items?: object }>;
     required: string[];
     additionalProperties: boolean;
   };
@@ -48,7 +48,6 @@ test("an object's schema has what JSON can hold, and what must be there", () => 
     properties.skipLayerGuidance?.anyOf?.map((form) => (form as { type: string }).type),
     ["object", "boolean"],
   );
-  const { items } = properties.loras as { items: { required: string[] } };
-  assert.deepEqual(items.required, ["path"]);
+  assert.deepEqual((properties.loras?.items as { required?: string[] } | undefined)?.required, ["path"]);
   JSON.stringify(properties);
 });

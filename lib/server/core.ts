@@ -19,8 +19,10 @@ export interface Core {
   readonly roots: readonly string[];
   /** Milliseconds since 1970. */
   readonly started: number;
-  /** What else is to be done when the server closes. */
-  readonly closers: Set<() => Promise<void>>;
+  /** Has it called when the server ends. */
+  onClose(callback: () => void): void;
+  /** Cancels all work, unloads the models. */
+  close(): Promise<void>;
 }
 
 /** What middleware finds out about a request. */
@@ -35,6 +37,8 @@ export interface Convention {
   name: string;
   /** Whether errors of this path have this convention's shape. */
   owns(path: string): boolean;
+  /** Whether addresses need no key, since nobody can guess them. Default: none. */
+  isOpen?(path: string): boolean;
   /** How clients of it say their key, for `www-authenticate`. */
   auth?: "Bearer" | "Basic";
   mount(app: App, core: Core): void;
@@ -48,15 +52,24 @@ export function createCore(given: HandlerOptions): Core {
   for (const [name, folder] of Object.entries({ modelsDir, loraDir, upscalerDir, outputDir })) {
     if (folder !== undefined && !existsSync(folder)) throw new InvalidOptionError(name, `expected an existing folder, received ${folder}`);
   }
+  const closers = new Set<() => void>();
   const results = new Results({ outputDir, keepSeconds, keepBytes, keepJobs: 1000 });
+  const models = new Models(options);
+  const jobs = new Jobs({ maxQueue }, results);
   return {
     options,
-    models: new Models(options),
-    jobs: new Jobs({ maxQueue }, results),
+    models,
+    jobs,
     loras: new Folder("LoRA", loraDir, [".safetensors", ".gguf"]),
     upscalers: new Folder("upscaler", upscalerDir, [".safetensors", ".gguf", ".pth", ".pt"]),
     roots: [modelsDir, loraDir, upscalerDir, outputDir].filter((folder) => folder !== undefined),
     started: Date.now(),
-    closers: new Set(),
+    onClose: (callback) => closers.add(callback),
+    close: async () => {
+      await jobs.close();
+      await models.close();
+      for (const callback of closers) callback();
+      closers.clear();
+    },
   };
 }

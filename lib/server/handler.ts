@@ -43,18 +43,13 @@ export interface Handler extends AsyncDisposable {
 export function createHandler(options: HandlerOptions = {}): Handler {
   const core = createCore(options);
   const app = createApp(core);
-  const close = async () => {
-    await core.jobs.close();
-    await Promise.all([...core.closers].map((end) => end()));
-    await core.models.close();
-  };
   return {
     fetch: async (request) => app.fetch(request),
     models: async () => (await core.models.list()).map(({ id }) => id),
     work: () => ({ running: core.jobs.running ? 1 : 0, waiting: core.jobs.waiting }),
     drain: () => core.jobs.drain(),
-    close,
-    [Symbol.asyncDispose]: close,
+    close: () => core.close(),
+    [Symbol.asyncDispose]: () => core.close(),
   };
 }
 

@@ -93,8 +93,10 @@ for (const era of Object.keys(eras) as Era[]) {
     const [day = "", name = ""] = file.split("/");
     assert.ok((await readdir(path.join(folder, day))).includes(name));
 
-    const edit = { prompt: "a green star", initImage: image, strength: 0.3, steps: 2, format: "webp" };
-    const [edited] = imagesOf(await client.callTool({ name: "edit_image", arguments: edit }));
+    const edit = { prompt: "a green star", seed: "9007199254740993", initImage: image, strength: 0.3, steps: 2, format: "webp" };
+    const changed = await client.callTool({ name: "edit_image", arguments: edit });
+    assert.match(textOf(changed), /"seed":"9007199254740993"/);
+    const [edited] = imagesOf(changed);
     assert.equal(edited?.type, "image/webp");
     assert.equal((await sharp(edited?.bytes).metadata()).format, "webp");
 

@@ -35,7 +35,7 @@ export class Endpoint {
       maxRequestBodySize: core.options.maxBody,
       onerror: (error) => core.options.onLog?.(`mcp: ${error.message}`),
     });
-    core.closers.add(() => this.#close());
+    core.onClose(() => void this.#close());
   }
 
   async answer(context: RequestContext): Promise<Response> {

@@ -15,6 +15,5 @@ export async function serveMcp({ signal, ...options }: McpOptions = {}): Promise
   const core = createCore(options);
   const { servePipe } = await import("./pipe.js"); // with the protocol's package, which others need not load
   await servePipe(core, signal);
-  await core.jobs.close();
-  await core.models.close();
+  await core.close();
 }

@@ -7,7 +7,7 @@ import {
 } from "@modelcontextprotocol/server";
 import { checkOptions, type OptionTable } from "../../options/check.js";
 import { samplers, schedulers } from "../../options/index.js";
-import { objectSchema } from "../../options/schema.js";
+import { schemaOfTable } from "../../options/schema.js";
 import type { Core } from "../core.js";
 import { type DrawOptions, draw } from "../draw.js";
 import { enlarge, resizers } from "../enlarge.js";
@@ -38,8 +38,7 @@ export function createTools(core: Core, owner: string): McpServer {
     const annotations = { title, readOnlyHint: readOnly, destructiveHint: false, idempotentHint: readOnly, openWorldHint: false };
     const call = async (given: unknown, context: ServerContext) => {
       try {
-        const named = Object.entries(given as Arguments).filter(([, value]) => value !== null);
-        return await work(checkOptions(table, Object.fromEntries(named)), context);
+        return await work(checkOptions(table, read(given as Arguments)), context);
       } catch (error) {
         return failed(error, core);
       }
@@ -115,9 +114,15 @@ export function createTools(core: Core, owner: string): McpServer {
   return server;
 }
 
+/** Left out and null are the same; a seed may be text, as results have it. */
+function read(given: Arguments): Arguments {
+  const named = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== null));
+  return typeof named.seed === "string" && /^\d{1,19}$/.test(named.seed) ? { ...named, seed: BigInt(named.seed) } : named;
+}
+
 /** The table's own check names what is wrong, with the model's limits; the schema is for the client to read. */
 function schema(table: OptionTable): StandardSchemaWithJSON {
-  const json = objectSchema(table);
+  const json = schemaOfTable(table);
   return {
     "~standard": {
       version: 1,

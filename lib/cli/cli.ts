@@ -10,6 +10,7 @@ import { estimate } from "./commands/estimate.js";
 import { generate } from "./commands/generate.js";
 import { init } from "./commands/init.js";
 import { inspect } from "./commands/inspect.js";
+import { mcp } from "./commands/mcp.js";
 import { models } from "./commands/models.js";
 import { pull } from "./commands/pull.js";
 import { reproduce } from "./commands/reproduce.js";
@@ -52,6 +53,7 @@ async function main(): Promise<void> {
     .command(documented(upscale, "guide.md#upscaling"))
     .command(documented(serve, "server.md"))
     .command(documented(init, "reference.md#command-line"))
+    .command(documented(mcp, "server-mcp.md"))
     .completion("completion", "Print a script for bash or zsh that completes commands and options")
     .strict()
     .recommendCommands()

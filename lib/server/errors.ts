@@ -34,6 +34,18 @@ export interface ErrorInfo {
 /** A client closed its request: nobody reads the answer, but logs have a status (nginx's). */
 export const clientClosed = 499;
 
+/** An error of an option under the name that a convention has for it: "steps: …" → "num_inference_steps: …". */
+export function renamed(error: unknown, names: Readonly<Record<string, string>>): unknown {
+  if (error instanceof InvalidOptionError) {
+    const { path, detail } = error as InvalidOptionError;
+    return names[path] === undefined ? error : new InvalidOptionError(names[path], detail, { cause: error });
+  }
+  if (!(error instanceof HttpError) || error.param === undefined || names[error.param] === undefined) return error;
+  const name = names[error.param] as string;
+  const message = error.message.startsWith(`${error.param}:`) ? `${name}${error.message.slice(error.param.length)}` : error.message;
+  return new HttpError(error.status, error.code, message, name, error.headers);
+}
+
 /**
  * No path, stack or log of the engine goes out, and of errors that nobody foresaw nothing at all.
  * @param roots folders whose names stay here, beside the home and working folder

@@ -4,17 +4,27 @@ import { getRequestListener } from "@hono/node-server";
 import { Hono } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { a1111 } from "./a1111/a1111.js";
+import { azure } from "./azure.js";
 import { type Convention, type Core, createCore, type Env, type RequestContext } from "./core.js";
 import { describeError, HttpError } from "./errors.js";
 import { checkHost, checkOrigin, checkType, ownerOf } from "./gate.js";
 import { health } from "./health.js";
+import { huggingface } from "./huggingface.js";
+import { mcp } from "./mcp/mcp.js";
 import { metrics } from "./metrics.js";
 import { native } from "./native/native.js";
 import { openai } from "./openai/openai.js";
 import type { HandlerOptions } from "./options.js";
+import { stability } from "./stability.js";
 
 /** In the order in which they are asked for the shape of an error; the last takes what no other one owns. */
-const conventions: readonly Convention[] = [openai, a1111, native];
+const conventions: readonly Convention[] = [openai, a1111, stability, azure, huggingface, mcp, native];
+
+/** Of requests and answers, what pages of allowed origins may send and read beside the harmless ones. */
+const allowedHeaders =
+  "authorization, content-type, api-key, x-api-key, last-event-id, extra-parameters, mcp-session-id, mcp-protocol-version, mcp-method, mcp-name";
+const exposedHeaders =
+  "x-request-id, x-sdcpp-job, x-sdcpp-model, x-sdcpp-seed, x-sdcpp-warning, retry-after, location, seed, finish-reason, mcp-session-id";
 
 /** Answers web-standard requests; mount it where you like. */
 export interface Handler extends AsyncDisposable {
@@ -77,10 +87,11 @@ function createApp(core: Core): Hono<Env> {
     if (origin) {
       context.header("access-control-allow-origin", origin);
       context.header("cross-origin-resource-policy", "cross-origin");
+      context.header("access-control-expose-headers", exposedHeaders);
       context.header("vary", "Origin");
       if (request.method === "OPTIONS") {
         context.header("access-control-allow-methods", "GET, POST, PUT, PATCH, DELETE");
-        context.header("access-control-allow-headers", "authorization, content-type, api-key, x-api-key, last-event-id");
+        context.header("access-control-allow-headers", allowedHeaders);
         context.header("access-control-max-age", "600");
         return context.body(null, 204);
       }

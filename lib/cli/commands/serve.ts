@@ -1,26 +1,17 @@
 import { readFileSync } from "node:fs";
 import type { CommandModule } from "yargs";
 import { InvalidOptionError } from "../../errors.js";
-import { fileOptions, modelOptions } from "../../options/index.js";
-import { listenOptions, loadTable, type ServeOptions, serverOptions, serve as startServer } from "../../server/index.js";
-import type { ModelOptions } from "../../types/index.js";
+import { listenOptions, type ServeOptions, serverOptions, serve as startServer } from "../../server/index.js";
 import { flagsOf, readFlags, yargsOptions } from "../flags.js";
 import { interruptible } from "../interrupt.js";
-import { modelDescription, presetOrFile } from "../model.js";
+import { readServed, type ServedArguments, servedFlags } from "../served.js";
 
-const { model: _model, ...partOptions } = fileOptions;
-const fileFlags = flagsOf({ ...partOptions, family: modelOptions.family as never });
-const loadFlags = flagsOf(loadTable);
 const serverFlags = flagsOf({ ...listenOptions, ...serverOptions });
 
 /** What help shows without --all. */
-const everyday = new Set(
-  "backend threads host port models-dir lora-dir upscaler-dir output-dir max-queue cors-origins allowed-hosts insecure".split(" "),
-);
+const everyday = new Set("host port models-dir lora-dir upscaler-dir output-dir max-queue cors-origins allowed-hosts insecure".split(" "));
 
-interface Arguments extends Record<string, unknown> {
-  files?: string[];
-  model?: string;
+interface Arguments extends ServedArguments {
   "api-key"?: string[];
   "api-key-file"?: string;
   quiet: boolean;
@@ -30,12 +21,7 @@ export const serve: CommandModule<object, Arguments> = {
   command: "serve [files..]",
   describe: "Draw for other programs over HTTP",
   builder: (yargs) =>
-    yargs
-      .positional("files", { type: "string", array: true, describe: "Files or folders of the default model" })
-      .option("model", { alias: "m", type: "string", requiresArg: true, describe: modelDescription, defaultDescription: "demo" })
-      .options(yargsOptions(fileFlags, "Model:", everyday))
-      .options(yargsOptions(loadFlags, "Model:", everyday))
-      .group(["model"], "Model:")
+    servedFlags(yargs)
       .options(yargsOptions(serverFlags, "Server:", everyday))
       .options({
         "api-key": {
@@ -55,8 +41,7 @@ export const serve: CommandModule<object, Arguments> = {
   handler: async (argv) => {
     const options: ServeOptions = {
       ...(readFlags(serverFlags, argv) as ServeOptions),
-      model: chooseModel(argv),
-      load: readFlags(loadFlags, argv),
+      ...readServed(argv),
       apiKeys: readKeys(argv),
       ...(argv.quiet ? {} : { onLog: (line: string) => process.stderr.write(`${line}\n`) }),
     };
@@ -72,14 +57,6 @@ export const serve: CommandModule<object, Arguments> = {
     });
   },
 };
-
-/** Undefined without any: the first of the models' folder, else the demo. */
-function chooseModel(argv: Arguments): ModelOptions | undefined {
-  const parts = readFlags(fileFlags, argv) as ModelOptions;
-  const { files = [], model } = argv;
-  if (files.length === 0 && model === undefined && Object.keys(parts).length === 0) return undefined;
-  return { ...parts, ...(files.length > 0 ? { files } : {}), ...(model === undefined ? {} : presetOrFile(model)) };
-}
 
 function readKeys({ "api-key": given = [], "api-key-file": file }: Arguments): string[] {
   const fromEnvironment = process.env.SDCPP_API_KEY;

@@ -4,6 +4,7 @@ import { hideBin } from "yargs/helpers";
 import { InvalidOptionError, SdcppError } from "../errors.js";
 import { suggestion } from "../options/check.js";
 import { estimatePictureOptions, generateOptions, modelOptions, upscaleOptions, upscalerOptions } from "../options/index.js";
+import { build } from "./commands/build.js";
 import { convert } from "./commands/convert.js";
 import { devices } from "./commands/devices.js";
 import { estimate } from "./commands/estimate.js";
@@ -44,6 +45,7 @@ async function main(): Promise<void> {
     .command(models)
     .command(estimate)
     .command(devices)
+    .command(build)
     .command(convert)
     .command(reproduce)
     .command(upscale)

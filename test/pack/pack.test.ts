@@ -29,8 +29,23 @@ after(() => rm(work, { recursive: true, force: true }));
 test("nothing was built, and the tarball holds what it should", async () => {
   const installed = path.join(project.folder, "node_modules", "node-sd-cpp");
   const files = await readdir(installed);
-  assert.ok(!files.includes("build") && !files.includes("lib") && !files.includes("test"), files.join(" "));
-  for (const name of ["dist", "prebuilds", "models", "LICENSE", "NOTICE", "README.md", "CMakeLists.txt", "binding.gyp", "native", "engine"])
+  assert.ok(
+    !files.includes("build") && !files.includes("lib") && !files.includes("test") && !files.includes("binding.gyp"),
+    files.join(" "),
+  );
+  for (const name of [
+    "dist",
+    "prebuilds",
+    "models",
+    "LICENSE",
+    "NOTICE",
+    "README.md",
+    "CMakeLists.txt",
+    "native",
+    "engine",
+    "docs",
+    "examples",
+  ])
     assert.ok(files.includes(name), name);
   assert.deepEqual((await readdir(path.join(installed, "engine"))).sort(), ["Cargo.toml", "engine.json", "lib.rs", "patches"]);
 });

@@ -1,5 +1,5 @@
-import { Presets, SingleBar } from "cli-progress";
 import type { ProgressEvent } from "../types/index.js";
+import { bar, LiveLines } from "./bars.js";
 
 /** A step of a load or a run, or of `build`. */
 type Step = Omit<ProgressEvent, "type" | "phase"> & { phase: ProgressEvent["phase"] | "compile" };
@@ -38,11 +38,9 @@ function narrow(): boolean {
   return (process.stderr.columns ?? 80) < 56;
 }
 
-const look = { clearOnComplete: true, hideCursor: true };
-
 /** One bar a phase, for a terminal. */
 class Bars implements Progress {
-  #bar: SingleBar | undefined;
+  #lines: LiveLines | undefined;
   #title = "";
 
   update(event: Step): void {
@@ -51,24 +49,15 @@ class Bars implements Progress {
       this.pause();
       this.#title = name;
     }
-    if (!this.#bar) {
-      this.#bar = new SingleBar(
-        {
-          format: narrow() ? "{title} {bar} {value}/{total}" : "{title} {bar} {value}/{total} {pace}",
-          barsize: barSize(narrow() ? 22 : 46),
-          ...look,
-        },
-        Presets.shades_classic,
-      );
-      this.#bar.start(event.steps, 0, { title: name, pace: "" });
-    }
-    this.#bar.setTotal(event.steps);
-    this.#bar.update(event.step, { pace: pace(event) });
+    this.#lines ??= new LiveLines(false);
+    const { step, steps } = event;
+    const size = barSize(narrow() ? 22 : 46);
+    this.#lines.set(0, `${name} ${bar(step, steps, size)} ${step}/${steps}${narrow() ? "" : ` ${pace(event)}`}`);
   }
 
   pause(): void {
-    this.#bar?.stop();
-    this.#bar = undefined;
+    this.#lines?.stop();
+    this.#lines = undefined;
   }
 }
 

@@ -22,7 +22,7 @@ before(async () => {
   await cp(path.join(packageRoot, "dist"), path.join(stage, "dist"), { recursive: true });
   const prebuilds = path.join(stage, "prebuilds", `${process.platform}-${process.arch}`);
   await cp(path.join(packageRoot, "build", "Release", "node-sd-cpp.node"), path.join(prebuilds, "node-sd-cpp.node"));
-  project = await install(await pack(stage, work), path.join(work, "project"), "npm");
+  project = await install(await pack(stage, work), path.join(work, "project"));
 });
 after(() => rm(work, { recursive: true, force: true }));
 

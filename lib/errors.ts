@@ -261,7 +261,7 @@ export function fromNative(error: unknown, site: string): unknown {
     mapped = new InvalidOptionError(path, detail);
   } else if (code === "ERR_DLOPEN_FAILED" || message.startsWith("No native build was found")) {
     mapped = new NoBinaryError(
-      `No usable native build for ${process.platform}-${process.arch}: ${message}. ${packed.test(message) ? unpack : build}`,
+      `No usable native build for ${process.platform}-${process.arch}: ${message.trim().replace(/\s+/g, " ")}. ${packed.test(message) ? unpack : build}`,
       { cause: error },
     );
   } else {

@@ -35,13 +35,19 @@ export async function fetched(name: string, work: string): Promise<string> {
   return modules;
 }
 
+/** npm's package of Node.js for this machine; the path of its executable. */
+export async function nodeExecutable(version: string, work: string): Promise<string> {
+  const kind = `node-${process.platform === "win32" ? "win" : process.platform}-${process.arch}`;
+  return path.join(await fetched(`${kind}@${version}`, work), kind, "bin", "node");
+}
+
 /** A new project in `folder`. */
-export async function newProject(folder: string): Promise<Project> {
+export async function newProject(folder: string, node?: string): Promise<Project> {
   const bin = path.join(folder, "bin");
   await mkdir(bin, { recursive: true });
   for (const tool of ["node", "npm", "npx", "sh", "env"]) {
     const { stdout } = await execute("sh", ["-c", `command -v ${tool}`]);
-    await symlink(stdout.trim(), path.join(bin, tool));
+    await symlink(tool === "node" && node ? node : stdout.trim(), path.join(bin, tool));
   }
   const env = { ...process.env, PATH: bin, CC: undefined, CXX: undefined, SDCPP_HOME: path.join(folder, "home") };
   await writeFile(path.join(folder, "package.json"), '{ "name": "project", "version": "1.0.0", "private": true }');

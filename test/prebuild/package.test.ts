@@ -7,7 +7,7 @@ import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
 import { brotliDecompressSync } from "node:zlib";
 import { packageRoot } from "../../lib/engine/binding.js";
-import { command, consume, consumers, fetched, install, type Project, pack, typeCheck } from "../helpers/packed.js";
+import { command, consume, consumers, install, nodeExecutable, type Project, pack, typeCheck } from "../helpers/packed.js";
 
 const run = promisify(execFile);
 
@@ -25,10 +25,7 @@ const executables: Record<string, string> = {};
 before(async () => {
   work = await mkdtemp(path.join(tmpdir(), "sdcpp-prebuild-"));
   tarball = await pack(packageRoot, work);
-  for (const version of nodes) {
-    const kind = `node-${process.platform === "win32" ? "win" : process.platform}-${process.arch}`;
-    executables[version] = path.join(await fetched(`${kind}@${version}`, work), kind, "bin", "node");
-  }
+  for (const version of nodes) executables[version] = await nodeExecutable(version, work);
   project = await install(tarball, path.join(work, "npm"));
 });
 after(() => rm(work, { recursive: true, force: true }));

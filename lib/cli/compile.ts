@@ -50,7 +50,10 @@ export async function compile(root: string, backends: string | undefined, show: 
     const code = await new Promise<number | null>((resolve, reject) => child.on("error", reject).on("close", resolve));
     signal.throwIfAborted();
     if (code === 0) return;
-    const failed = reason ?? "the build script ended without a reason";
+    const failed = (reason ?? "the build script ended without a reason").replace(
+      "its output is above",
+      "its last lines are below, --verbose shows all",
+    );
     throw new NoBinaryError(`The addon was not built: ${failed}`, { log: reader.compiled ? reader.last : [] });
   } finally {
     signal.removeEventListener("abort", stop);

@@ -52,6 +52,7 @@ export const build: CommandModule<object, Arguments> = {
     const progress = createProgress({ quiet, verbose });
     const print = (line: string) => process.stderr.write(`${line}\n`);
     const show = { line: verbose ? print : undefined, step: verbose ? undefined : progress.update.bind(progress) };
+    if (!quiet) print("Fetches the engine's source and what else is missing, then compiles.");
     try {
       await interruptible((signal) => compile(root, list, show, signal));
     } finally {

@@ -54,6 +54,20 @@ for (const name of Object.keys(consumers)) test(name, () => consume(project, nam
 
 test("TypeScript finds the types, from both kinds of module", () => typeCheck(project));
 
+test("to require it loads its doors alone: no engine, no readers, no other package", async () => {
+  const code = `
+    require("node-sd-cpp");
+    const files = Object.keys(require.cache).map((file) => file.replace(/^.*node_modules./, ""));
+    console.log(JSON.stringify(files));`;
+  const { stdout } = await run(process.execPath, ["-e", code], { cwd: project.folder, env: project.env });
+  const files = JSON.parse(stdout) as string[];
+  assert.ok(files.length < 30, files.join("\n"));
+  assert.deepEqual(
+    files.filter((file) => !file.startsWith(path.join("node-sd-cpp", "dist"))),
+    [],
+  );
+});
+
 test("the command by npx, offline from the first call", async () => {
   const options = ["generate", "a red circle", "--steps", "1", "--threads", "1", "--seed", "1", "-o", "circle.png"];
   const { stdout } = await run("npx", ["--offline", "sdcpp", ...options], { cwd: project.folder, env: project.env });

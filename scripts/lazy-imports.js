@@ -14,7 +14,7 @@ function lazyImports(text) {
     const members = new RegExp(`\\b${name}\\b(?=\\.[A-Za-z_$])`, "g");
     if ([...text.matchAll(members)].length !== uses) continue;
     const lazy = `let ${name}_loaded; const ${name} = () => (${name}_loaded ??= require("${from}"));`;
-    changed = changed.replace(members, `${name}()`).replace(statement, () => lazy);
+    changed = changed.replace(members, `(${name}())`).replace(statement, () => lazy);
   }
   return changed;
 }

@@ -42,7 +42,7 @@ describe("the tarball", () => {
     const files = await filesOf(root);
     const kinds = new Set(files.map((file) => (file.includes(path.sep) ? file.split(path.sep)[0] : file)));
     const expected = ["dist", "prebuilds", "models", "native", "engine", "scripts", "docs", "examples"];
-    const alone = ["package.json", "README.md", "CHANGELOG.md", "LICENSE", "NOTICE", "CMakeLists.txt"];
+    const alone = ["package.json", "README.md", "CHANGELOG.md", "LICENSE", "NOTICE", "CMakeLists.txt", "CONTRIBUTING.md", "SECURITY.md"];
     assert.deepEqual([...kinds].sort(), [...expected, ...alone].sort());
     assert.deepEqual(
       files.filter((file) => /\.ts$/.test(file) && !/\.d\.ts$/.test(file)),

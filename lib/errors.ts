@@ -257,7 +257,7 @@ const badAlloc = /^(std::bad_alloc|bad allocation)$/;
 const packed = /[\\/][^\\/]+\.asar[\\/]/;
 const unpack =
   'Unpack it from the archive: asarUnpack: ["**/node_modules/{node-sd-cpp,sharp,@img}/**"] in electron-builder, asar: { unpack: the same } in Forge; see docs/electron.md.';
-const build = "Build one with `npm rebuild node-sd-cpp --build-from-source`.";
+const build = "Build one with `npx node-sd-cpp build`, which tells what it needs; see docs/install.md.";
 
 /** The one door for native errors: gives them their class and the caller's stack. Anything else passes unchanged. */
 export function fromNative(error: unknown, site: string): unknown {
@@ -270,7 +270,7 @@ export function fromNative(error: unknown, site: string): unknown {
     mapped = new InvalidOptionError(path, detail);
   } else if (code === "ERR_DLOPEN_FAILED" || message.startsWith("No native build was found")) {
     mapped = new NoBinaryError(
-      `No usable native build for ${process.platform}-${process.arch}: ${message}. ${packed.test(message) ? unpack : build}`,
+      `No usable native build for ${process.platform}-${process.arch}: ${message.trim().replace(/\s+/g, " ")}. ${packed.test(message) ? unpack : build}`,
       { cause: error },
     );
   } else {

@@ -2,12 +2,13 @@
 // binding.gyp calls it with --config, --arch and --out; `npm run build:native` calls it with none; --bench adds the driver
 // that the benchmark compares with. Other builds, each in a tree of its own: --sanitize with a sanitizer of the compiler (scripts/sanitize.js),
 // --modules with ggml's backends as libraries beside the addon, --prebuild PLATFORM-ARCH the same by zig (scripts/prebuild-gyp.js).
+// --tidy leaves the addon alone in the end: for `npx node-sd-cpp build` in an installed package (lib/cli/commands/build.ts).
 const fs = require("node:fs");
 const path = require("node:path");
 const { parseArgs } = require("node:util");
 const { BuildError, run, has, missing, main } = require("./tools.js");
-const { fetchEngine } = require("./fetch-engine.js");
-const { zigSwitches } = require("./zig.js");
+const { cmakeJsFolders } = require("./cmake-js.js");
+const { engineIsThere, fetchEngine } = require("./fetch-engine.js");
 
 const root = path.join(__dirname, "..");
 const backends = { cuda: "SD_CUDA", vulkan: "SD_VULKAN", metal: "SD_METAL" };
@@ -15,8 +16,8 @@ const backends = { cuda: "SD_CUDA", vulkan: "SD_VULKAN", metal: "SD_METAL" };
 /** What --sanitize takes: folder in build/, and the compiler's names. */
 const sanitizers = { address: ["asan", "address,undefined"], thread: ["tsan", "thread"] };
 
-/** CMake switches for SDCPP_BACKENDS, a comma-separated list. Every switch is set, so that a list can shrink too. */
-function backendFlags(list) {
+/** The names in SDCPP_BACKENDS, a comma-separated list. */
+function backendNames(list) {
   const names = list
     .split(",")
     .map((s) => s.trim())
@@ -24,12 +25,27 @@ function backendFlags(list) {
   const unknown = names.find((name) => !(name in backends));
   if (unknown)
     throw new BuildError(`SDCPP_BACKENDS names "${unknown}"; expected a comma-separated list of cpu, ${Object.keys(backends).join(", ")}.`);
+  return names;
+}
+
+/** Every switch is set, so that a list can shrink too. */
+function backendFlags(names) {
   return Object.entries(backends).map(([name, option]) => `--CD${option}=${names.includes(name) ? "ON" : "OFF"}`);
 }
 
-function findCompiler() {
-  if (process.platform === "win32" || process.env.CXX) return;
-  if (!["c++", "g++", "clang++"].some(has)) throw missing("c++");
+/** Looks for all that the build calls, so that one message names all that has to be installed. */
+function checkTools(names) {
+  const { CXX, CUDACXX, CUDA_PATH, VULKAN_SDK, SDCPP_ENGINE_DIR } = process.env;
+  const compiler = process.platform === "win32" || CXX || ["c++", "g++", "clang++"].some(has);
+  const there = {
+    cmake: has("cmake"),
+    "c++": compiler,
+    cargo: SDCPP_ENGINE_DIR || engineIsThere() || has("cargo"),
+    nvcc: !names.includes("cuda") || CUDACXX || CUDA_PATH || has("nvcc"),
+    glslc: !names.includes("vulkan") || VULKAN_SDK || has("glslc"),
+  };
+  const lacking = Object.keys(there).filter((tool) => !there[tool]);
+  if (lacking.length) throw missing(...lacking);
 }
 
 /** `cmake-js build` configures a new tree only; one that was made with other switches is configured here. */
@@ -96,6 +112,7 @@ function kindOf({ sanitize, modules, prebuild }, env) {
   if (prebuild === undefined) return { tree: treeOf("cmake"), switches: [] };
   const tree = treeOf(`prebuild-${prebuild}`);
   if (prebuild.startsWith("darwin")) return { tree, switches: ["--CDGGML_NATIVE=OFF", "--CDCMAKE_OSX_DEPLOYMENT_TARGET=12.0"] };
+  const { zigSwitches } = require("./zig.js"); // not in the package
   const { switches, version } = zigSwitches(prebuild, path.join(tree, "zig"), process.env.SDCPP_BACKENDS ?? "");
   Object.assign(env, { CCACHE_COMPILERTYPE: "clang", CCACHE_COMPILERCHECK: `string:zig ${version} ${prebuild}` });
   return { tree, switches: ["--CDSDCPP_MODULES=ON", ...switches] };
@@ -111,14 +128,15 @@ function build() {
       modules: { type: "boolean", default: false },
       prebuild: { type: "string" },
       sanitize: { type: "string" },
+      tidy: { type: "boolean", default: false },
     },
   });
   const onOff = (on) => (on ? "ON" : "OFF");
-  const switches = backendFlags(process.env.SDCPP_BACKENDS ?? "");
-  switches.push(`--CDSDCPP_BENCH_DRIVER=${onOff(values.bench)}`);
-  if (!has("cmake")) throw missing("cmake");
-  findCompiler();
-  switches.push(`--CDSDCPP_ENGINE_DIR=${engineSource()}`);
+  const names = backendNames(process.env.SDCPP_BACKENDS ?? "");
+  checkTools(names);
+  const switches = [...backendFlags(names), `--CDSDCPP_BENCH_DRIVER=${onOff(values.bench)}`, `--CDSDCPP_ENGINE_DIR=${engineSource()}`];
+  const folders = cmakeJsFolders();
+  switches.push(`--CDSDCPP_NODE_ADDON_API=${folders["node-addon-api"]}`);
 
   const env = { ...process.env };
   for (const name of ["MAKEFLAGS", "MFLAGS", "MAKELEVEL"]) delete env[name]; // gyp's own make must not steer CMake's
@@ -131,12 +149,15 @@ function build() {
   switches.push(...own);
   const options = ["--directory", root, "--out", tree, "--config", values.config, "--arch", values.arch, ...switches];
   // cmake-js picks ninja by itself when it is there.
-  const cmakeJs = (command) => run(process.execPath, [require.resolve("cmake-js/bin/cmake-js"), command, ...options], { env, cwd: root });
+  const cmakeJs = (command) =>
+    run(process.execPath, [path.join(folders["cmake-js"], "bin", "cmake-js"), command, ...options], { env, cwd: root });
   configureWhenChanged(tree, options, cmakeJs);
   cmakeJs("build");
   publish(tree, values.config, out);
+  if (values.tidy)
+    for (const made of [tree, "build/tools", "engine/source"]) fs.rmSync(path.resolve(root, made), { recursive: true, force: true });
 }
 
-module.exports = { forgetMovedTree };
+module.exports = { build, forgetMovedTree };
 
 if (require.main === module) main(build);

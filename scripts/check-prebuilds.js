@@ -1,4 +1,4 @@
-// Says what is missing in prebuilds/ for the platforms named, before a release: node scripts/check-prebuilds.js linux-x64 win32-x64
+// Says what is missing for a release with the platforms named: node scripts/check-prebuilds.js linux-x64 win32-x64
 const fs = require("node:fs");
 const path = require("node:path");
 const { BuildError, main } = require("./tools.js");
@@ -18,6 +18,9 @@ function check() {
     return expected(platform).flatMap((pattern) => (files.some((file) => pattern.test(file)) ? [] : [`${platform}: ${pattern.source}`]));
   });
   if (missing.length) throw new BuildError(`prebuilds/ is not complete:\n${missing.join("\n")}`);
+  const { repository } = JSON.parse(fs.readFileSync(path.join(__dirname, "..", "package.json"), "utf8"));
+  if (/\bOWNER\b/.test(repository.url))
+    throw new BuildError("package.json: repository.url names no repository yet; homepage and bugs follow it.");
   console.log(`complete: ${platforms.join(", ")}`);
 }
 

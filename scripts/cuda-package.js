@@ -20,12 +20,13 @@ function make() {
   fs.mkdirSync(path.join(folder, "prebuilds", platform), { recursive: true });
   fs.copyFileSync(path.join(built, name), path.join(folder, "prebuilds", platform, name));
   for (const file of ["LICENSE", "NOTICE"]) fs.copyFileSync(path.join(root, file), path.join(folder, file));
-  const { version, license } = JSON.parse(fs.readFileSync(path.join(root, "package.json"), "utf8"));
+  const { version, license, repository } = JSON.parse(fs.readFileSync(path.join(root, "package.json"), "utf8"));
   const manifest = {
     name: `@node-sd-cpp/${platform}-cuda`,
     version,
     description: `The CUDA backend of node-sd-cpp ${version} for ${platform}`,
     license,
+    repository,
     os: [process.platform],
     cpu: [process.arch],
     ...(process.platform === "linux" ? { libc: ["glibc"] } : {}),

@@ -91,12 +91,16 @@ function applyPatch(dir, { name, text }) {
   flush();
 }
 
+/** Whether engine/source is what engine.json and engine/patches say. */
+function engineIsThere() {
+  const stampFile = path.join(sourceDir, stampName);
+  return fs.existsSync(stampFile) && fs.readFileSync(stampFile, "utf8") === stampOf(readPin());
+}
+
 /** Makes engine/source what engine.json and engine/patches say; returns its path. Does nothing when it already is. */
 function fetchEngine() {
+  if (engineIsThere()) return sourceDir;
   const pin = readPin();
-  const stamp = stampOf(pin);
-  const stampFile = path.join(sourceDir, stampName);
-  if (fs.existsSync(stampFile) && fs.readFileSync(stampFile, "utf8") === stamp) return sourceDir;
 
   const crate = fetchCrate(pin);
   checkCrate(crate, pin);
@@ -104,7 +108,7 @@ function fetchEngine() {
   try {
     run("tar", ["-xzf", crate, "-C", work, "--strip-components=2", `${pin.crate}-${pin.version}/${pin.folder}`]);
     for (const name of patchFiles()) applyPatch(work, { name, text: fs.readFileSync(path.join(patchDir, name), "utf8") });
-    fs.writeFileSync(path.join(work, stampName), stamp);
+    fs.writeFileSync(path.join(work, stampName), stampOf(pin));
     fs.rmSync(sourceDir, { recursive: true, force: true });
     fs.renameSync(work, sourceDir);
   } finally {
@@ -113,7 +117,7 @@ function fetchEngine() {
   return sourceDir;
 }
 
-module.exports = { fetchEngine, applyPatch, checkCrate };
+module.exports = { engineIsThere, fetchEngine, applyPatch, checkCrate };
 
 if (require.main === module) {
   require("./tools.js").main(() => console.log(`engine source: ${fetchEngine()}`));

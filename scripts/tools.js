@@ -12,9 +12,15 @@ const fixes = {
   "c++":
     "a C++17 compiler builds the addon. Install one (Debian/Ubuntu: apt-get install g++; macOS: xcode-select --install; Windows: Visual Studio Build Tools), or set CXX.",
   tar: "tar unpacks the engine source. Install it (Debian/Ubuntu: apt-get install tar).",
+  npm: "npm fetches cmake-js, which runs cmake. Install it (it comes with Node.js).",
+  nvcc: "NVIDIA's compiler builds the CUDA backend. Install the CUDA toolkit and put its bin folder on the PATH, or set CUDACXX.",
+  glslc:
+    "glslc builds the shaders of the Vulkan backend. Install it (Debian/Ubuntu: apt-get install glslc libvulkan-dev), or set VULKAN_SDK.",
 };
 
-const missing = (tool) => new BuildError(`${tool} was not found: ${fixes[tool] ?? "install it and try again."}`);
+/** What is not there, and what to do, all at once. */
+const missing = (...tools) =>
+  new BuildError(tools.map((tool) => `${tool} was not found: ${fixes[tool] ?? "install it and try again."}`).join(" "));
 
 /** Runs a program; returns its output when `capture`. A program that is not there, or fails, is a BuildError. */
 function run(tool, args, { capture = false, env = process.env, cwd } = {}) {
@@ -37,14 +43,15 @@ function run(tool, args, { capture = false, env = process.env, cwd } = {}) {
 /** Whether a program can be started at all. */
 const has = (tool) => !spawnSync(tool, ["--version"], { stdio: "ignore" }).error;
 
-/** Runs a script's body; a BuildError ends the process with its one sentence. */
+/** Runs a script's body; a BuildError ends the process with its one sentence, which a parent that listens (lib/cli/commands/build.ts) tells in its own way. */
 function main(body) {
   try {
     body();
   } catch (error) {
     if (!(error instanceof BuildError)) throw error;
-    console.error(`\nnode-sd-cpp: ${error.message}\n`);
     process.exitCode = 1;
+    if (process.send) process.send({ message: error.message });
+    else console.error(`\nnode-sd-cpp: ${error.message}\n`);
   }
 }
 

@@ -1,7 +1,7 @@
-import { getProxyForUrl } from "proxy-from-env";
 import type { Dispatcher } from "undici";
 import { ChecksumError, DownloadError, InvalidOptionError } from "../errors.js";
 import type { CatalogFile } from "./entries.js";
+import { proxyFor } from "./proxy.js";
 import { receive } from "./receive.js";
 import { type PullSettings, TransientError } from "./retry.js";
 
@@ -144,7 +144,7 @@ export class Hub {
 
   /** A connection pool for each proxy, and one without. */
   async #dispatcher(url: URL): Promise<Dispatcher> {
-    const proxy = getProxyForUrl(url.href);
+    const proxy = proxyFor(url);
     const found = this.#dispatchers.get(proxy);
     if (found) return found;
     const { Agent, ProxyAgent } = await import("undici");

@@ -4,6 +4,7 @@ import { hideBin } from "yargs/helpers";
 import { InvalidOptionError, SdcppError } from "../errors.js";
 import { suggestion } from "../options/check.js";
 import { estimatePictureOptions, generateOptions, modelOptions, upscaleOptions, upscalerOptions } from "../options/index.js";
+import { build } from "./commands/build.js";
 import { convert } from "./commands/convert.js";
 import { devices } from "./commands/devices.js";
 import { estimate } from "./commands/estimate.js";
@@ -54,6 +55,7 @@ async function main(): Promise<void> {
     .command(documented(serve, "server.md"))
     .command(documented(init, "reference.md#command-line"))
     .command(documented(mcp, "server-mcp.md"))
+    .command(documented(build, "install.md#building-from-source"))
     .completion("completion", "Print a script for bash or zsh that completes commands and options")
     .strict()
     .recommendCommands()

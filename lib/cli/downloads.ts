@@ -1,7 +1,7 @@
 import path from "node:path";
-import { MultiBar, Presets, type SingleBar } from "cli-progress";
 import { formatBytes } from "../errors.js";
 import type { PullEvent, PullFileEvent, PullProgressEvent } from "../types/index.js";
+import { bar, LiveLines } from "./bars.js";
 import { barSize, formatSeconds } from "./progress.js";
 
 /** Shows how a pull gets on. */
@@ -39,49 +39,32 @@ const nameWidth = Math.max(12, Math.min(32, (process.stderr.columns ?? 80) - 60)
 
 /** One bar a file and one for all, for a terminal. */
 class Bars implements Downloads {
-  readonly #bars = new MultiBar(
-    {
-      format: "{name} {bar} {amount} {pace}",
-      barsize: Math.min(24, barSize(nameWidth + 48)),
-      hideCursor: true,
-      clearOnComplete: false,
-      stopOnComplete: false,
-    },
-    Presets.shades_classic,
-  );
-  readonly #files = new Map<string, SingleBar>();
-  #total: SingleBar | undefined;
+  readonly #lines = new LiveLines(true);
+  readonly #files = new Map<string, number>();
+  #total: number | undefined;
 
   update(event: PullEvent): void {
     if (event.type === "retry") {
-      // Without a bar nothing is drawn, and nothing that was logged either.
-      if (this.#files.size > 0) this.#bars.log(`${retryLine(event)}\n`);
-      else process.stderr.write(`${retryLine(event)}\n`);
+      this.#lines.print(retryLine(event));
       return;
     }
-    this.#show(this.#bar(event.file), event.bytes, event.size, event.type === "file" ? words[event.status] : event.phase);
+    const known = this.#files.get(event.file);
+    const index = known ?? this.#lines.length;
+    this.#files.set(event.file, index);
+    this.#show(index, nameOf(event), event.bytes, event.size, event.type === "file" ? words[event.status] : event.phase);
     if (event.type !== "progress") return;
-    this.#total ??= this.#add("all files");
-    this.#show(this.#total, event.totalBytes, event.totalSize, pace(event));
+    this.#total ??= this.#lines.length;
+    this.#show(this.#total, "all files", event.totalBytes, event.totalSize, pace(event));
   }
 
-  #bar(file: string): SingleBar {
-    const bar = this.#files.get(file) ?? this.#add(path.posix.basename(file));
-    this.#files.set(file, bar);
-    return bar;
-  }
-
-  #add(name: string): SingleBar {
-    return this.#bars.create(1, 0, { name: name.slice(0, nameWidth).padEnd(nameWidth), amount: "", pace: "" });
-  }
-
-  #show(bar: SingleBar, bytes: number, size: number, text: string): void {
-    bar.setTotal(Math.max(size, bytes, 1));
-    bar.update(bytes, { amount: amount(bytes, Math.max(size, bytes)), pace: text });
+  #show(index: number, name: string, bytes: number, size: number, text: string): void {
+    const of = Math.max(size, bytes, 1);
+    const drawn = bar(bytes, of, Math.min(24, barSize(nameWidth + 48)));
+    this.#lines.set(index, `${name.slice(0, nameWidth).padEnd(nameWidth)} ${drawn} ${amount(bytes, Math.max(size, bytes))} ${text}`);
   }
 
   stop(): void {
-    this.#bars.stop();
+    this.#lines.stop();
   }
 }
 

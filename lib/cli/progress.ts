@@ -1,9 +1,12 @@
-import { Presets, SingleBar } from "cli-progress";
 import type { ProgressEvent } from "../types/index.js";
+import { bar, LiveLines } from "./bars.js";
 
-/** Shows how a load or a run gets on. */
+/** A step of a load or a run, or of `build`. */
+type Step = Omit<ProgressEvent, "type" | "phase"> & { phase: ProgressEvent["phase"] | "compile" };
+
+/** Shows how a load, a run or a build gets on. */
 export interface Progress {
-  update(event: ProgressEvent): void;
+  update(step: Step): void;
   /** Before anything else is printed, and at the end. */
   pause(): void;
 }
@@ -16,12 +19,12 @@ export function formatSeconds(seconds: number): string {
   return parts.map((part, index) => (index ? String(part).padStart(2, "0") : part)).join(":");
 }
 
-function title({ phase, image, images }: ProgressEvent): string {
+function title({ phase, image, images }: Step): string {
   return images > 1 ? `${phase} ${image + 1}/${images}` : phase;
 }
 
-function pace({ phase, secondsPerStep, eta }: ProgressEvent): string {
-  const rate = phase === "load" || phase === "convert" ? "" : `${secondsPerStep.toFixed(2)} s/step, `;
+function pace({ phase, secondsPerStep, eta }: Step): string {
+  const rate = ["load", "convert", "compile"].includes(phase) ? "" : `${secondsPerStep.toFixed(2)} s/step, `;
   return `${rate}ETA ${formatSeconds(eta)}`;
 }
 
@@ -35,37 +38,26 @@ function narrow(): boolean {
   return (process.stderr.columns ?? 80) < 56;
 }
 
-const look = { clearOnComplete: true, hideCursor: true };
-
 /** One bar a phase, for a terminal. */
 class Bars implements Progress {
-  #bar: SingleBar | undefined;
+  #lines: LiveLines | undefined;
   #title = "";
 
-  update(event: ProgressEvent): void {
+  update(event: Step): void {
     const name = title(event);
     if (this.#title !== name) {
       this.pause();
       this.#title = name;
     }
-    if (!this.#bar) {
-      this.#bar = new SingleBar(
-        {
-          format: narrow() ? "{title} {bar} {value}/{total}" : "{title} {bar} {value}/{total} {pace}",
-          barsize: barSize(narrow() ? 22 : 46),
-          ...look,
-        },
-        Presets.shades_classic,
-      );
-      this.#bar.start(event.steps, 0, { title: name, pace: "" });
-    }
-    this.#bar.setTotal(event.steps);
-    this.#bar.update(event.step, { pace: pace(event) });
+    this.#lines ??= new LiveLines(false);
+    const { step, steps } = event;
+    const size = barSize(narrow() ? 22 : 46);
+    this.#lines.set(0, `${name} ${bar(step, steps, size)} ${step}/${steps}${narrow() ? "" : ` ${pace(event)}`}`);
   }
 
   pause(): void {
-    this.#bar?.stop();
-    this.#bar = undefined;
+    this.#lines?.stop();
+    this.#lines = undefined;
   }
 }
 
@@ -73,7 +65,7 @@ class Bars implements Progress {
 class Lines implements Progress {
   #last: number | undefined;
 
-  update(event: ProgressEvent): void {
+  update(event: Step): void {
     this.#last ??= Date.now();
     const done = event.step >= event.steps;
     if (!done && Date.now() - this.#last < 1000) return;

@@ -7,7 +7,7 @@ export type * from "./image.js";
 export type * from "./inspect.js";
 export type * from "./memory.js";
 export type * from "./model.js";
-export type * from "./names.js";
+export type { Backend, ConvertType, PresetName, Rng, Sampler, Scheduler, WeightType } from "./names.js"; // its lists are no part of the package
 export type * from "./parameters.js";
 export type * from "./pull.js";
 export type * from "./result.js";

@@ -25,7 +25,9 @@ let reference: string;
 before(async () => {
   work = await mkdtemp(path.join(tmpdir(), "sdcpp-electron-"));
   example = await installExample(work);
+  process.env.NODE_SD_CPP_PREBUILD = path.join(example, "node_modules", "node-sd-cpp"); // the bytes are those of the same build
   await using model = await loadModel({ preset: "demo", threads: 1 });
+  delete process.env.NODE_SD_CPP_PREBUILD;
   const { images } = await model.generate({ prompt, steps, seed });
   reference = pictureHash(images[0] as Pixels);
 });

@@ -108,6 +108,7 @@ function missing({ platform }: Emulator, tool: string): string | false {
 function triedBy(name: string, tool: string, emulator: Emulator, variant?: string): void {
   describe(name, { skip: missing(emulator, tool) }, () => {
     let tried: Tried;
+    let printed: (script: string) => Promise<string>;
     before(async () => {
       const folder = await installed(emulator);
       const { command, env } = await emulator.prepare(work);
@@ -118,7 +119,9 @@ function triedBy(name: string, tool: string, emulator: Emulator, variant?: strin
       const result = path.join(folder, "result.json");
       const script = [`${emulator.place}${folder}/try.cjs`, `${emulator.place}${result}`, emulator.place ? "" : again];
       const [tool, ...options] = command as [string, ...string[]];
-      await run(tool, [...options, node, ...script], { cwd: folder, env: { ...process.env, ...env } });
+      const project = { cwd: folder, env: { ...process.env, ...env } };
+      printed = async (name) => (await run(tool, [...options, node, `${emulator.place}${folder}/${name}`], project)).stdout;
+      await run(tool, [...options, node, ...script], project);
       tried = JSON.parse(await readFile(result, "utf8"));
       assert.equal(tried.error, undefined);
     });
@@ -149,6 +152,15 @@ function triedBy(name: string, tool: string, emulator: Emulator, variant?: strin
     });
 
     test("it draws in a process of its own", () => assert.equal(tried.isolated, tried.pixels));
+
+    test("a worker alone loads it, and the process ends well", async () => {
+      const code = `
+        const { Worker, isMainThread } = require("node:worker_threads");
+        if (isMainThread) new Worker(__filename);
+        else require("node-sd-cpp").listDevices().then(([cpu]) => console.log(cpu.id));`;
+      await writeFile(path.join(work, emulator.platform, "worker.cjs"), code);
+      assert.equal((await printed("worker.cjs")).trim(), "cpu");
+    });
   });
 }
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
 import { mkdir, symlink, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
@@ -23,19 +24,41 @@ export async function pack(folder: string, work: string): Promise<string> {
   return path.join(work, filename);
 }
 
-/** A new project in `folder`, with the tarball installed by `manager`: a command of the PATH, or a script for Node. */
-export async function install(tarball: string, folder: string, manager: "npm" | { script: string }): Promise<Project> {
+/** An npm package in a folder of its own in `work`, whose `node_modules` is returned. */
+export async function fetched(name: string, work: string): Promise<string> {
+  const folder = path.join(work, "tools", name.replace(/\W/g, "-"));
+  const modules = path.join(folder, "node_modules");
+  if (existsSync(modules)) return modules;
+  await mkdir(folder, { recursive: true });
+  await writeFile(path.join(folder, "package.json"), '{ "private": true }');
+  await execute("npm", ["install", "--prefer-offline", "--no-audit", "--no-fund", name], { cwd: folder, maxBuffer: 1 << 26 });
+  return modules;
+}
+
+/** npm's package of Node.js for this machine; the path of its executable. */
+export async function nodeExecutable(version: string, work: string): Promise<string> {
+  const kind = `node-${process.platform === "win32" ? "win" : process.platform}-${process.arch}`;
+  return path.join(await fetched(`${kind}@${version}`, work), kind, "bin", "node");
+}
+
+/** A new project in `folder`. */
+export async function newProject(folder: string, node?: string): Promise<Project> {
   const bin = path.join(folder, "bin");
   await mkdir(bin, { recursive: true });
   for (const tool of ["node", "npm", "npx", "sh", "env"]) {
     const { stdout } = await execute("sh", ["-c", `command -v ${tool}`]);
-    await symlink(stdout.trim(), path.join(bin, tool));
+    await symlink(tool === "node" && node ? node : stdout.trim(), path.join(bin, tool));
   }
   const env = { ...process.env, PATH: bin, CC: undefined, CXX: undefined, SDCPP_HOME: path.join(folder, "home") };
-  await writeFile(path.join(folder, "package.json"), '{ "name": "project", "private": true }');
-  if (manager === "npm") await execute("npm", ["install", "--prefer-offline", tarball], { cwd: folder, env });
-  else await execute(process.execPath, [manager.script, "add", tarball], { cwd: folder, env, maxBuffer: 1 << 26 });
+  await writeFile(path.join(folder, "package.json"), '{ "name": "project", "version": "1.0.0", "private": true }');
   return { folder, env };
+}
+
+/** A new project in `folder`, with the tarball installed by npm. */
+export async function install(tarball: string, folder: string): Promise<Project> {
+  const project = await newProject(folder);
+  await execute("npm", ["install", "--prefer-offline", tarball], { cwd: folder, env: project.env });
+  return project;
 }
 
 const draw = `

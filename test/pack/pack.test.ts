@@ -22,15 +22,30 @@ before(async () => {
   await cp(path.join(packageRoot, "dist"), path.join(stage, "dist"), { recursive: true });
   const prebuilds = path.join(stage, "prebuilds", `${process.platform}-${process.arch}`);
   await cp(path.join(packageRoot, "build", "Release", "node-sd-cpp.node"), path.join(prebuilds, "node-sd-cpp.node"));
-  project = await install(await pack(stage, work), path.join(work, "project"), "npm");
+  project = await install(await pack(stage, work), path.join(work, "project"));
 });
 after(() => rm(work, { recursive: true, force: true }));
 
 test("nothing was built, and the tarball holds what it should", async () => {
   const installed = path.join(project.folder, "node_modules", "node-sd-cpp");
   const files = await readdir(installed);
-  assert.ok(!files.includes("build") && !files.includes("lib") && !files.includes("test"), files.join(" "));
-  for (const name of ["dist", "prebuilds", "models", "LICENSE", "NOTICE", "README.md", "CMakeLists.txt", "binding.gyp", "native", "engine"])
+  assert.ok(
+    !files.includes("build") && !files.includes("lib") && !files.includes("test") && !files.includes("binding.gyp"),
+    files.join(" "),
+  );
+  for (const name of [
+    "dist",
+    "prebuilds",
+    "models",
+    "LICENSE",
+    "NOTICE",
+    "README.md",
+    "CMakeLists.txt",
+    "native",
+    "engine",
+    "docs",
+    "examples",
+  ])
     assert.ok(files.includes(name), name);
   assert.deepEqual((await readdir(path.join(installed, "engine"))).sort(), ["Cargo.toml", "engine.json", "lib.rs", "patches"]);
 });
@@ -38,6 +53,20 @@ test("nothing was built, and the tarball holds what it should", async () => {
 for (const name of Object.keys(consumers)) test(name, () => consume(project, name));
 
 test("TypeScript finds the types, from both kinds of module", () => typeCheck(project));
+
+test("to require it loads its doors alone: no engine, no readers, no other package", async () => {
+  const code = `
+    require("node-sd-cpp");
+    const files = Object.keys(require.cache).map((file) => file.replace(/^.*node_modules./, ""));
+    console.log(JSON.stringify(files));`;
+  const { stdout } = await run(process.execPath, ["-e", code], { cwd: project.folder, env: project.env });
+  const files = JSON.parse(stdout) as string[];
+  assert.ok(files.length < 30, files.join("\n"));
+  assert.deepEqual(
+    files.filter((file) => !file.startsWith(`node-sd-cpp${path.sep}`)),
+    [],
+  );
+});
 
 test("the command by npx, offline from the first call", async () => {
   const options = ["generate", "a red circle", "--steps", "1", "--threads", "1", "--seed", "1", "-o", "circle.png"];

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, unlink, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readdir, readFile, rm, stat, symlink, unlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
 import { brotliDecompressSync } from "node:zlib";
 import { packageRoot } from "../../lib/engine/binding.js";
-import { command, consume, consumers, install, type Project, pack, typeCheck } from "../helpers/packed.js";
+import { command, consume, consumers, install, nodeExecutable, type Project, pack, typeCheck } from "../helpers/packed.js";
 
 const run = promisify(execFile);
 
@@ -19,27 +19,14 @@ const megabyte = 1e6;
 
 let work: string;
 let tarball: string;
-const projects: Record<string, Project> = {};
+let project: Project;
 const executables: Record<string, string> = {};
-
-/** An npm package in a folder of its own. */
-async function fetched(name: string): Promise<string> {
-  const folder = path.join(work, "tools", name.replace(/\W/g, "-"));
-  await mkdir(folder, { recursive: true });
-  await run("npm", ["install", "--no-save", "--prefix", folder, name], { cwd: folder });
-  return path.join(folder, "node_modules");
-}
 
 before(async () => {
   work = await mkdtemp(path.join(tmpdir(), "sdcpp-prebuild-"));
   tarball = await pack(packageRoot, work);
-  for (const version of nodes) {
-    const kind = `node-${process.platform === "win32" ? "win" : process.platform}-${process.arch}`;
-    executables[version] = path.join(await fetched(`${kind}@${version}`), kind, "bin", "node");
-  }
-  projects.npm = await install(tarball, path.join(work, "npm"), "npm");
-  const pnpm = path.join(await fetched("pnpm@10"), "pnpm", "bin", "pnpm.cjs");
-  projects.pnpm = await install(tarball, path.join(work, "pnpm"), { script: pnpm });
+  for (const version of nodes) executables[version] = await nodeExecutable(version, work);
+  project = await install(tarball, path.join(work, "npm"));
 });
 after(() => rm(work, { recursive: true, force: true }));
 
@@ -54,8 +41,8 @@ describe("the tarball", () => {
     const root = path.join(work, "npm", "node_modules", "node-sd-cpp");
     const files = await filesOf(root);
     const kinds = new Set(files.map((file) => (file.includes(path.sep) ? file.split(path.sep)[0] : file)));
-    const expected = ["dist", "prebuilds", "models", "templates", "native", "engine", "scripts"];
-    const alone = ["package.json", "README.md", "CHANGELOG.md", "LICENSE", "NOTICE", "binding.gyp", "CMakeLists.txt"];
+    const expected = ["dist", "prebuilds", "models", "templates", "native", "engine", "scripts", "docs", "examples"];
+    const alone = ["package.json", "README.md", "CHANGELOG.md", "LICENSE", "NOTICE", "CMakeLists.txt", "CONTRIBUTING.md", "SECURITY.md"];
     assert.deepEqual([...kinds].sort(), [...expected, ...alone].sort());
     assert.deepEqual(
       files.filter((file) => /\.ts$/.test(file) && !/\.d\.ts$|^templates\b/.test(file)),
@@ -117,26 +104,22 @@ describe("the binaries", { skip: process.platform !== "linux" && "ELF only" }, (
   });
 });
 
-for (const manager of ["npm", "pnpm"]) {
-  describe(`installed by ${manager}, without a compiler`, () => {
-    test("nothing was built", async () => {
-      const files = await readdir(path.join(work, manager, "node_modules", "node-sd-cpp"));
-      assert.ok(!files.includes("build"), files.join(" "));
-    });
-
-    for (const version of manager === "npm" ? nodes : ["20"]) {
-      for (const name of Object.keys(consumers)) {
-        test(`Node ${version}: ${name}`, () => consume(projects[manager] as Project, name, executables[version]));
-      }
-      test(`Node ${version}: the command`, () => command(projects[manager] as Project, executables[version]));
-    }
-
-    test("TypeScript finds the types, from both kinds of module", () => typeCheck(projects[manager] as Project));
+describe("installed by npm, without a compiler", () => {
+  test("nothing was built", async () => {
+    const files = await readdir(path.join(work, "npm", "node_modules", "node-sd-cpp"));
+    assert.ok(!files.includes("build"), files.join(" "));
   });
-}
+
+  for (const version of nodes) {
+    for (const name of Object.keys(consumers)) test(`Node ${version}: ${name}`, () => consume(project, name, executables[version]));
+    test(`Node ${version}: the command`, () => command(project, executables[version]));
+  }
+
+  test("TypeScript finds the types, from both kinds of module", () => typeCheck(project));
+});
 
 test("a symbolic link to the package, as in a monorepo, works as well", async () => {
-  const { folder } = projects.npm as Project;
+  const { folder } = project;
   const link = path.join(folder, "node_modules", "linked");
   await symlink(path.join(folder, "node_modules", "node-sd-cpp"), link);
   const { stdout } = await run(process.execPath, ["-e", 'require("linked").listDevices().then((list) => console.log(list[0].id))'], {

@@ -17,14 +17,14 @@ const { forgetMovedTree } = createRequire(__filename)("../../../scripts/build-na
 const folder = mkdtempSync(path.join(tmpdir(), "sdcpp-build-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Runs the build script with these programs alone on the PATH. */
-function build(tools: string[], env: NodeJS.ProcessEnv = {}) {
+/** Runs a build script with these programs alone on the PATH. */
+function build(tools: string[], env: NodeJS.ProcessEnv = {}, name = "build-native.js") {
   const bin = mkdtempSync(path.join(folder, "bin-"));
   for (const tool of tools) {
     const found = spawnSync("sh", ["-c", `command -v ${tool}`], { encoding: "utf8" }).stdout.trim();
     symlinkSync(found, path.join(bin, tool));
   }
-  const script = path.join(packageRoot, "scripts", "build-native.js");
+  const script = path.join(packageRoot, "scripts", name);
   return spawnSync(process.execPath, [script], { encoding: "utf8", env: { ...process.env, CXX: undefined, ...env, PATH: bin } });
 }
 
@@ -37,6 +37,16 @@ function oneSentence({ status, stderr }: { status: number | null; stderr: string
 test("a missing tool is named with its fix", () => {
   oneSentence(build([]), /cmake was not found: .*apt-get install cmake/);
   oneSentence(build(["cmake"]), /c\+\+ was not found: .*apt-get install g\+\+/);
+});
+
+test("all that is missing is named at once, also for the backends that are asked for", () => {
+  oneSentence(build([]), /cmake was not found: .*c\+\+ was not found: /);
+  const env = { SDCPP_BACKENDS: "cuda,vulkan", CUDACXX: "", CUDA_PATH: "", VULKAN_SDK: "" };
+  oneSentence(build(["cmake", "c++"], env), /nvcc was not found: .*glslc was not found: /);
+});
+
+test("what prebuildify runs does build: without tools it fails instead of packing another build", () => {
+  oneSentence(build([], {}, "prebuild-gyp.js"), /cmake was not found/);
 });
 
 test("a wrong backend or engine folder is named", () => {

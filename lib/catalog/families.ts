@@ -6,15 +6,23 @@ import type { Family, ModelDefaults, ModelFiles } from "../types/index.js";
 export const usualFlowShift = 3;
 export const mostFlowShift = 1000;
 
+/** The sides of the position tables that were published, in pixels: 192 and 384 patches of 16. */
+const tables = { large: 192 * 16, medium: 384 * 16 };
+
 interface FamilyEntry {
   name: string;
+  /** Largest side in pixels, of the makers' own weights. */
+  maxSide: number;
   defaults: ModelDefaults;
   license: string;
 }
 
-function family(name: string, side: number, steps: number, cfgScale: number, license = "Stability AI Community License"): FamilyEntry {
+type Row = [name: string, maxSide: number, side: number, steps: number, cfgScale: number, license?: string];
+
+function family(...[name, maxSide, side, steps, cfgScale, license = "Stability AI Community License"]: Row): FamilyEntry {
   return {
     name,
+    maxSide,
     defaults: { width: side, height: side, steps, cfgScale, sampler: "euler", scheduler: "normal", flowShift: usualFlowShift },
     license,
   };
@@ -22,14 +30,14 @@ function family(name: string, side: number, steps: number, cfgScale: number, lic
 
 /** What the makers of each family recommend. Skip-layer guidance is never a default: it spoils Large's pictures. */
 export const families: Record<Family, FamilyEntry> = {
-  "sd3.5-large": family("Stable Diffusion 3.5 Large", 1024, 28, 4.5),
-  "sd3.5-large-turbo": family("Stable Diffusion 3.5 Large Turbo", 1024, 4, 1),
-  "sd3.5-large-turbox": family("Stable Diffusion 3.5 Large TurboX", 1024, 8, 1.5),
-  "sd3.5-medium": family("Stable Diffusion 3.5 Medium", 1024, 40, 4.5),
-  "sd3.5-medium-turbo": family("Stable Diffusion 3.5 Medium Turbo", 1024, 8, 1.5),
-  "sd3.5-flash": family("Stable Diffusion 3.5 Flash", 1024, 4, 1),
-  "sd3-medium": family("Stable Diffusion 3 Medium", 1024, 28, 5),
-  demo: family("demo of this package", 128, 8, 1, "MIT"),
+  "sd3.5-large": family("Stable Diffusion 3.5 Large", tables.large, 1024, 28, 4.5),
+  "sd3.5-large-turbo": family("Stable Diffusion 3.5 Large Turbo", tables.large, 1024, 4, 1),
+  "sd3.5-large-turbox": family("Stable Diffusion 3.5 Large TurboX", tables.large, 1024, 8, 1.5),
+  "sd3.5-medium": family("Stable Diffusion 3.5 Medium", tables.medium, 1024, 40, 4.5),
+  "sd3.5-medium-turbo": family("Stable Diffusion 3.5 Medium Turbo", tables.medium, 1024, 8, 1.5),
+  "sd3.5-flash": family("Stable Diffusion 3.5 Flash", tables.medium, 1024, 4, 1),
+  "sd3-medium": family("Stable Diffusion 3 Medium", tables.large, 1024, 28, 5),
+  demo: family("demo of this package", tables.large, 128, 8, 1, "MIT"),
 };
 
 /** Of the demo's diffusion model, in its metadata. */

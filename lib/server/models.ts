@@ -234,7 +234,16 @@ export class Models {
 const nameOf = (file: string) => path.basename(file).replace(checkpoint, "");
 
 function ofCatalog({ id, aliases, family, license, defaults }: Awaited<ReturnType<typeof listModels>>[number]): ServedModel {
-  return { id, aliases, family, license, defaults, created: 0, files: { preset: id as ModelOptions["preset"] } };
+  return {
+    id,
+    aliases,
+    family,
+    license,
+    defaults,
+    maxSide: families[family].maxSide,
+    created: 0,
+    files: { preset: id as ModelOptions["preset"] },
+  };
 }
 
 function defaultsOf(family: Family = "sd3.5-medium", maxSide = Infinity): ModelDefaults {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { loadModel } from "../../lib/index.js";
 import type { RunningServer } from "../../lib/server/index.js";
 import { assertCircle, circle, post, startServer } from "../helpers/server.js";
 
@@ -107,4 +108,16 @@ test("what is wrong is named before anything waits", async () => {
     assert.equal(answer.status, status, JSON.stringify(body));
     assert.match(error.message, pattern);
   }
+});
+
+test("the list of models has each one's limits, before it is loaded", async () => {
+  const { data } = (await (await fetch(`${server.url}/v1/models`)).json()) as {
+    data: { id: string; max_side: number; defaults: object }[];
+  };
+  await using model = await loadModel({ preset: "demo" });
+  const demo = data.find(({ id }) => id === "demo");
+  assert.equal(demo?.max_side, model.info.maxSide);
+  assert.deepEqual(demo?.defaults, model.info.defaults);
+  const answer = await post(`${server.url}/v1/jobs`, { prompt: "x", width: model.info.maxSide + 16 });
+  assert.equal(answer.status, 400);
 });

@@ -1,4 +1,4 @@
-// The server of docs/server.md inside an Express app: node server-express.mjs, then
+// The server of docs/server.md inside an Express app: node express.mjs, then
 // curl -H 'content-type: application/json' -H 'accept: image/png' -d '{"prompt": "a red circle"}' localhost:3000/sd/v1/jobs -o circle.png
 import express from "express";
 import { createHandler } from "node-sd-cpp/server";

@@ -1,4 +1,4 @@
-// The server of docs/server.md inside a Fastify app: node server-fastify.mjs, then
+// The server of docs/server.md inside a Fastify app: node fastify.mjs, then
 // curl -H 'content-type: application/json' -H 'accept: image/png' -d '{"prompt": "a red circle"}' localhost:3000/sd/v1/jobs -o circle.png
 import Fastify from "fastify";
 import { createHandler } from "node-sd-cpp/server";

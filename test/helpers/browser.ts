@@ -29,11 +29,9 @@ export async function openPage(browser: Browser, url: string, options: BrowserCo
   const strangers: string[] = [];
   page.on("console", (message) => complaints.push(`${message.type()}: ${message.text()} ${message.location().url}`));
   page.on("pageerror", (error) => complaints.push(String(error.stack ?? error)));
-  await page.addInitScript(() => {
-    document.addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI }) =>
-      console.error(`policy: ${violatedDirective} ${blockedURI}`),
-    );
-  });
+  await page.addInitScript(
+    'addEventListener("securitypolicyviolation", (e) => console.error("policy", e.violatedDirective, e.blockedURI))',
+  );
   const { origin } = new URL(url);
   page.on("request", (request) => {
     if (!/^(blob|data):/.test(request.url()) && new URL(request.url()).origin !== origin) strangers.push(request.url());

@@ -39,13 +39,13 @@ export function isOfPage(inside: string): boolean {
 
 /** The page for people: static files, which use the native API as any client does. */
 export function page(app: App, { options: { basePath } }: Core): void {
+  // The addresses in it are relative, so that it works below any prefix.
+  if (basePath) app.get(basePath, (context) => context.redirect(`${basePath}/`, 308));
   for (const name of pageFiles) {
     const isMain = name === "index.html";
     const body = readFileSync(path.join(folder, name));
     const etag = `"${createHash("sha256").update(body).digest("base64url").slice(0, 22)}"`;
     app.get(isMain ? `${basePath}/` : `${basePath}/page/${name}`, (context) => {
-      // The addresses in it are relative, so that it works below any prefix.
-      if (isMain && basePath && context.req.path === basePath) return context.redirect(`${basePath}/`, 308);
       context.header("content-security-policy", contentPolicy);
       context.header("cache-control", "no-cache");
       context.header("etag", etag);

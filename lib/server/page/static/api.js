@@ -109,7 +109,11 @@ export async function fetchBlob(address) {
 const pause = (ms, signal) =>
   new Promise((done) => {
     const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", () => (clearTimeout(timer), done()), { once: true });
+    const stop = () => {
+      clearTimeout(timer);
+      done();
+    };
+    signal.addEventListener("abort", stop, { once: true });
   });
 
 /** The server gives a sign of life every 15 seconds: a line that is quiet for longer is dead. Milliseconds. */

@@ -39,3 +39,35 @@ export async function openPage(browser: Browser, url: string, options: BrowserCo
   await page.goto(url);
   return { page, complaints, strangers };
 }
+
+/** What a person sees of an element. */
+export const text = async (page: Page, selector: string) => (await page.locator(selector).innerText()).trim();
+
+/** Says in words what is to be drawn, with settings behind the fold if any, and presses the button. */
+export async function draw(page: Page, prompt: string, settings: Record<string, string> = {}): Promise<void> {
+  await page.fill("#f-prompt", prompt);
+  if (Object.keys(settings).length > 0) await unfold(page);
+  for (const [name, value] of Object.entries(settings)) await page.fill(`#f-${name}`, value);
+  await page.click("#generate");
+}
+
+export async function unfold(page: Page): Promise<void> {
+  if (
+    !(await page
+      .locator("#more")
+      .getAttribute("open")
+      .then((open) => open !== null))
+  )
+    await page.click("#more summary");
+}
+
+/** Small pictures of one step, which a slow machine has at once. */
+export const quick = { width: "64", height: "64", steps: "1" };
+
+/** Waits until an expression is true in the page. (Playwright's own way needs `unsafe-eval`, which the page's policy refuses.) */
+export async function until(page: Page, expression: string): Promise<void> {
+  for (const end = Date.now() + 60_000; !(await page.evaluate(`Boolean(${expression})`)); ) {
+    if (Date.now() > end) throw new Error(`It did not come to be that ${expression}`);
+    await page.waitForTimeout(30);
+  }
+}

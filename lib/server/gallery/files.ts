@@ -22,34 +22,47 @@ export class FileShelf implements Shelf {
   readonly kind = "files";
   readonly #root: string;
   #known = new Map<string, Directory>();
-  #listed: { at: number; files: Promise<readonly Kept[]> } | undefined;
+  /** In work, for all who ask meanwhile. */
+  #listing: Promise<readonly Kept[]> | undefined;
+  #listed: { at: number; files: readonly Kept[]; byName: ReadonlyMap<string, Kept> } = { at: 0, files: [], byName: new Map() };
 
   constructor(root: string) {
     this.#root = root;
   }
 
-  /** The disk is looked at twice a second at most. */
   list(): Promise<readonly Kept[]> {
-    const now = Date.now();
-    if (!this.#listed || now - this.#listed.at > 500) this.#listed = { at: now, files: this.#list() };
-    return this.#listed.files;
+    this.#listing ??= this.#list().finally(() => {
+      this.#listing = undefined;
+    });
+    return this.#listing;
+  }
+
+  /** A page asks for many at once: for them the disk is looked at once a second, and for what is not known at once. */
+  async find(name: string): Promise<Kept | undefined> {
+    if (Date.now() - this.#listed.at > 1000 || !this.#listed.byName.has(name)) await this.list();
+    return this.#listed.byName.get(name);
   }
 
   async remove({ name }: Kept): Promise<void> {
     await unlink(path.join(this.#root, name)).catch((cause) => {
       throw new HttpError(409, "not_deleted", `The picture could not be deleted (${(cause as NodeJS.ErrnoException).code}).`);
     });
-    this.#listed = undefined;
+    this.#listed.at = 0;
   }
 
   async #list(): Promise<readonly Kept[]> {
     const seen = new Map<string, Directory>();
+    const at = Date.now();
     await this.#read("", seen, 0);
+    const isSame = seen.size === this.#known.size && [...seen].every(([name, directory]) => this.#known.get(name) === directory);
     this.#known = seen;
-    return [...seen.values()]
-      .flatMap(({ files }) => files)
-      .sort(newestFirst)
-      .slice(0, mostFiles);
+    if (isSame) this.#listed.at = at;
+    else {
+      const all = [...seen.values()].flatMap(({ files }) => files);
+      const files = all.sort(newestFirst).slice(0, mostFiles);
+      this.#listed = { at, files, byName: new Map(files.map((kept) => [kept.name, kept])) };
+    }
+    return this.#listed.files;
   }
 
   /** A folder's time changes when a file comes, goes or is replaced by another one of its name. */

@@ -39,6 +39,8 @@ export interface Shelf {
   kind: "files" | "memory";
   /** Newest first. */
   list(owner: string): Promise<readonly Kept[]>;
+  /** One of these by its name. */
+  find(name: string, owner: string): Promise<Kept | undefined>;
   remove(kept: Kept, owner: string): Promise<void>;
 }
 
@@ -83,7 +85,7 @@ export class Gallery {
 
   /** @throws HttpError 404 for a name that is not listed */
   async find(owner: string, name: string): Promise<Kept> {
-    const kept = (await this.shelf.list(owner)).find((one) => one.name === name);
+    const kept = await this.shelf.find(name, owner);
     if (!kept) throw new HttpError(404, "not_found", "There is no such picture in the gallery.");
     return kept;
   }

@@ -29,6 +29,10 @@ export class JobShelf implements Shelf {
     return found.sort(newestFirst);
   }
 
+  async find(name: string, owner: string): Promise<Kept | undefined> {
+    return (await this.list(owner)).find((kept) => kept.name === name);
+  }
+
   /** With the other pictures of its job, which is forgotten. */
   async remove({ name }: Kept, owner: string): Promise<void> {
     this.#jobs.remove(this.#jobs.get(name.split("/")[0] as string, owner));

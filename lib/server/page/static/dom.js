@@ -69,6 +69,6 @@ export function size(bytes) {
 export function sentence(error) {
   const message = error instanceof Error ? error.message : String(error);
   const text = message.replace(/^[a-z][\w.[\]]*: /i, "");
-  const begun = text.charAt(0).toUpperCase() + text.slice(1);
+  const begun = /^[a-z]+[ ,]/.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text; // names of files stay as they are
   return /[.!?]$/.test(begun) ? begun : `${begun}.`;
 }

@@ -41,8 +41,9 @@ export function wireJobs({ end, retry, open }) {
   setInterval(() => !document.hidden && void refresh(), 5000);
 }
 
-/** Something was put into the line, moved or taken out: here, and in other tabs. */
-export async function changed() {
+/** Something was put into the line, moved or taken out: here, and in other tabs. @param {Job} [submitted] */
+export async function changed(submitted) {
+  if (submitted) active.push(submitted);
   channel.postMessage("changed");
   await refresh();
 }
@@ -52,7 +53,9 @@ export async function refresh() {
   try {
     const { jobs } = await call("v1/jobs?status=queued,running");
     const place = (/** @type {Job} */ job) => (job.status === "running" ? 0 : (job.position ?? Infinity));
+    const gone = active.filter(({ id }) => id !== watched?.job.id && !jobs.some((/** @type {Job} */ job) => job.id === id));
     active = jobs.sort((/** @type {Job} */ a, /** @type {Job} */ b) => place(a) - place(b));
+    for (const { id } of gone) await ended(id);
   } catch {
     return; // the connection is shown, and the next try comes
   }
@@ -62,6 +65,15 @@ export async function refresh() {
     if (!watched || current?.status === "queued") watch(first);
   }
   showQueue();
+}
+
+/** One that came to its end before it was watched. @param {string} id */
+async function ended(id) {
+  const job = await call(`v1/jobs/${id}`).catch(() => undefined);
+  if (!job || job.status === "canceled") return;
+  if (watched) return onEnd(job);
+  stage(job);
+  onEvent(job, job.status, job.status === "failed" ? job.error : job);
 }
 
 export const isBusy = () => active.length > 0;
@@ -76,13 +88,7 @@ function watch(job) {
   unwatch();
   const stop = new AbortController();
   watched = { job, stop };
-  said = "";
-  button("retry").hidden = true;
-  element("stage").hidden = false;
-  element("stage-error").textContent = "";
-  element("stage-caption").textContent = job.request.prompt ?? "Making a picture larger";
-  picture("stage-picture").onclick = null;
-  picture("stage-picture").hidden = true;
+  stage(job);
   button("stop").disabled = false;
   progress(job.progress.fraction, job.status === "queued" ? "Waiting in line…" : "Getting ready…");
   follow(`v1/jobs/${job.id}/events`, (type, data) => stop.signal.aborted || onEvent(job, type, data), stop.signal).catch((error) => {
@@ -90,6 +96,17 @@ function watch(job) {
       end(job, "It is no longer known to the server, which may have been started anew.");
     else tell(error);
   });
+}
+
+/** @param {Job} job */
+function stage(job) {
+  said = "";
+  button("retry").hidden = true;
+  element("stage").hidden = false;
+  element("stage-error").textContent = "";
+  element("stage-caption").textContent = job.request.prompt ?? "Making a picture larger";
+  picture("stage-picture").onclick = null;
+  picture("stage-picture").hidden = true;
 }
 
 /** @param {number} fraction @param {string} text */
@@ -163,8 +180,7 @@ async function showResult(image, isLast) {
 
 /** @param {Job} job @param {string} [error] @param {string} [text] */
 function end(job, error = "", text = error ? "Not drawn" : "Done") {
-  watched?.stop.abort();
-  watched = undefined;
+  if (watched?.job.id === job.id) unwatch();
   active = active.filter(({ id }) => id !== job.id);
   button("stop").disabled = true;
   element("stage-error").textContent = error;

@@ -24,14 +24,15 @@ async function submit({ model, options }) {
   addSource(form, options);
   form.append("model", model);
   form.append("options", JSON.stringify(options));
+  let job;
   try {
-    await call("v1/jobs", { body: form });
+    job = await call("v1/jobs", { body: form });
   } catch (error) {
     showError(error);
     return;
   }
   say("In line.");
-  await changed();
+  await changed(job);
   showEmpty();
 }
 

@@ -7,7 +7,7 @@ import { button, dialog, element, make, picture, say, select, sentence } from ".
 
 /** What the viewer needs of the page around it.
  * @type {{ neighbor: (one: Picture, by: number) => Promise<Picture | undefined>, useSettings: (parameters: Record<string, any>) => void,
- *   useInput: (url: string, name: string) => Promise<void>, submitted: () => Promise<void>, deleted: () => Promise<void>,
+ *   useInput: (url: string, name: string) => Promise<void>, submitted: (job: any) => Promise<void>, deleted: () => Promise<void>,
  *   shelf: { kind: string, deletes: boolean } }} */
 let page;
 /** @type {Picture | undefined} */
@@ -38,9 +38,9 @@ export async function wireViewer(around) {
     const form = new FormData();
     form.append("image", await fetchBlob(url), "picture");
     form.append("upscaler", select("upscaler").value);
-    await call("v1/upscales", { body: form });
+    const job = await call("v1/upscales", { body: form });
     dialog("viewer").close();
-    await page.submitted();
+    await page.submitted(job);
     say("The larger picture is in line.");
   });
   button("compare-with").onclick = guarded(async (one) => {

@@ -28,8 +28,9 @@ export async function paint(url) {
 	surface.height = shown.naturalHeight;
 	cursor = [surface.width / 2, surface.height / 2];
 	setErase(false);
-	draw();
+	shown.style.width = `${0.6 * innerHeight * (surface.width / surface.height)}px`; // small ones are made large enough to paint on
 	dialog("mask").showModal();
+	draw();
 	element("mask-area").focus();
 	return new Promise((resolve) => {
 		const done = () => resolve(undefined);

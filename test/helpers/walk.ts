@@ -23,6 +23,8 @@ interface WalkOptions {
   context?: BrowserContextOptions;
   /** What may stand in the console: Chromium writes each refused request there. */
   console?: RegExp;
+  /** Milliseconds. Default: five minutes. */
+  timeout?: number;
   /** Where the browser goes. Default: the server's address. */
   address?: (server: RunningServer) => string | Promise<string>;
 }
@@ -41,7 +43,7 @@ export function useBrowser(): void {
 
 /** A way through the page as a person would take it; the console stays empty on it, and no request leaves the origin. */
 export function walk(name: string, options: WalkOptions, way: (walk: Walk) => Promise<void>): void {
-  test(name, { skip: noBrowser, timeout: 300_000 }, async () => {
+  test(name, { skip: noBrowser, timeout: options.timeout ?? 300_000 }, async () => {
     const folder = mkdtempSync(path.join(os.tmpdir(), "sdcpp-page-"));
     const server = await startServer({ ...(options.inMemory ? {} : { outputDir: folder }), ...options.server });
     try {

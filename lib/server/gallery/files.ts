@@ -4,7 +4,7 @@ import { SdcppError } from "../../errors.js";
 import { readParameters } from "../../picture/parameters.js";
 import type { ImageParameters } from "../../types/index.js";
 import { HttpError } from "../errors.js";
-import { type Kept, newestFirst, type Shelf, summarized } from "./gallery.js";
+import { type Kept, newestFirst, type Shelf, summarized } from "./kept.js";
 
 const endings = new Set([".png", ".jpg", ".jpeg", ".webp", ".avif"]);
 const deepest = 4;

@@ -1,7 +1,7 @@
 import { Image } from "../../picture/image.js";
 import { readParameters } from "../../picture/parameters.js";
 import type { Jobs } from "../jobs.js";
-import { type Kept, newestFirst, type Shelf, summarized } from "./gallery.js";
+import { type Kept, newestFirst, type Shelf, summarized } from "./kept.js";
 
 /** The pictures that an owner's jobs still hold. */
 export class JobShelf implements Shelf {

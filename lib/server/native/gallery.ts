@@ -4,7 +4,7 @@ import { readParameters } from "../../picture/parameters.js";
 import { pictureOf, readFields } from "../body.js";
 import type { App, Core, RequestContext } from "../core.js";
 import { HttpError } from "../errors.js";
-import type { Kept, Summary } from "../gallery/gallery.js";
+import type { Kept, Summary } from "../gallery/kept.js";
 import { mediaTypes } from "./jobs.js";
 import { json } from "./json.js";
 

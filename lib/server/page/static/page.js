@@ -34,6 +34,7 @@ async function submit({ model, options }) {
 	say("In line.");
 	await changed(job);
 	showEmpty();
+	if (innerWidth < 761) element("stage").scrollIntoView();
 }
 
 function showEmpty() {
@@ -81,9 +82,9 @@ async function start() {
 			showSeed(job.images.at(-1)?.seed);
 			void loadGallery();
 		},
-		retry: ({ request }) => {
+		retry: ({ request, model }) => {
 			const { initImage: _picture, mask: _mask, ...options } = request;
-			void submit({ model: select("f-model").value, options });
+			void submit({ model, options });
 		},
 		open: (url) => {
 			const [, name] = /v1\/jobs\/(.*)$/.exec(url) ?? [];

@@ -13,7 +13,6 @@ export let models = [];
 let loras = [];
 let limits = { maxPixels: 2 ** 22, maxSteps: 150, maxImages: 10 };
 
-/** Everything there is to choose from. */
 export async function loadSettings() {
 	const [list, names, samplers, most] = await Promise.all(["v1/models", "v1/loras", "v1/samplers", "v1/limits"].map((path) => call(path)));
 	limits = most;

@@ -131,7 +131,7 @@ export const serverOptions: OptionTable = {
     description: "Seconds that a job that ended can be asked for",
   },
   keepBytes: { kind: "integer", min: 0, max: 2 ** 40, default: 256 * 2 ** 20, description: "Bytes of finished pictures in memory" },
-  page: { kind: "boolean", default: true, description: "The page for people at /" },
+  page: { kind: "boolean", default: true, description: "The page for people at /; --no-page has none" },
   allowDelete: { kind: "boolean", default: false, description: "Pictures of the output folder may be deleted" },
   allowPull: {
     kind: "boolean",

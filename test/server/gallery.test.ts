@@ -4,6 +4,7 @@ import os from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
 import sharp from "sharp";
+import { Image } from "../../lib/index.js";
 import { addPngText } from "../../lib/picture/metadata.js";
 import type { RunningServer } from "../../lib/server/index.js";
 import { assertCircle, assertHas, circle, post, startServer } from "../helpers/server.js";
@@ -78,6 +79,23 @@ test("a search finds words of the prompt, in any case", async () => {
   assert.equal(found.total, 13);
   assert.ok(found.pictures.every(({ parameters }) => parameters?.prompt.startsWith("a lighthouse")));
   assert.equal((await list("?q=zeppelin")).total, 0);
+});
+
+test("texts behind the pixels, in other formats and in large heads are found too", async () => {
+  const text = "a zebra\nSteps: 8, Seed: 1";
+  const withText = addPngText(png, text);
+  const chunk = withText.subarray(33, withText.length - (png.length - 33));
+  mkdirSync(path.join(folder, "zebras"), { recursive: true });
+  const files = {
+    "behind.png": Buffer.concat([png.subarray(0, -12), chunk, png.subarray(-12)]),
+    "large.png": addPngText(png, `${"a zebra ".repeat(10_000)}\nSteps: 8, Seed: 1`),
+    "zebra.jpg": await new Image(new Uint8Array(48), 4, 4, 3, text).encode("jpeg"),
+  };
+  for (const [name, bytes] of Object.entries(files)) writeFileSync(path.join(folder, "zebras", name), bytes);
+  const found = await list("?q=a%20zebra");
+  const prompts = found.pictures.map(({ parameters }) => parameters?.prompt.slice(0, 7));
+  rmSync(path.join(folder, "zebras"), { recursive: true });
+  assert.deepEqual(prompts, ["a zebra", "a zebra", "a zebra"]);
 });
 
 test("pictures, thumbnails and parameters come by the addresses of the list", async () => {

@@ -4,6 +4,7 @@ import { SdcppError } from "../../errors.js";
 import { readParameters } from "../../picture/parameters.js";
 import type { ImageParameters } from "../../types/index.js";
 import { HttpError } from "../errors.js";
+import { headOfPng } from "./head.js";
 import { type Kept, newestFirst, type Shelf, summarized } from "./kept.js";
 
 const endings = new Set([".png", ".jpg", ".jpeg", ".webp", ".avif"]);
@@ -111,9 +112,11 @@ export class FileShelf implements Shelf {
   }
 }
 
+/** The whole file is read only where nothing stands before its pixels: ten thousand large pictures are searched in seconds. */
 async function parametersOf(file: string): Promise<ImageParameters | null> {
   try {
-    return await readParameters(file);
+    const head = await headOfPng(file);
+    return (head && (await readParameters(head))) ?? (await readParameters(file));
   } catch (error) {
     if (error instanceof SdcppError || (error as NodeJS.ErrnoException).code !== undefined) return null; // no picture, or gone
     throw error;

@@ -54,8 +54,7 @@ export function say(text) {
 
 /** @param {number} seconds */
 export function duration(seconds) {
-	if (seconds < 1) return "less than a second";
-	if (seconds < 90) return `${Math.round(seconds)} s`;
+	if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;
 	if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
 	return `${(seconds / 3600).toFixed(1)} h`;
 }

@@ -3,9 +3,11 @@ import type { Context, Hono } from "hono";
 import { InvalidOptionError } from "../errors.js";
 import type { ErrorInfo } from "./errors.js";
 import { Folder } from "./folder.js";
+import { Gallery } from "./gallery/gallery.js";
 import { Jobs } from "./jobs.js";
 import { Models } from "./models.js";
 import { type CheckedHandlerOptions, checkHandlerOptions, type HandlerOptions } from "./options.js";
+import { Pulls } from "./pulls.js";
 import { Results } from "./results.js";
 
 /** What all conventions are built on. */
@@ -15,6 +17,8 @@ export interface Core {
   readonly jobs: Jobs;
   readonly loras: Folder;
   readonly upscalers: Folder;
+  readonly gallery: Gallery;
+  readonly pulls: Pulls;
   /** Folders whose names no answer has. */
   readonly roots: readonly string[];
   /** Milliseconds since 1970. */
@@ -56,17 +60,20 @@ export function createCore(given: HandlerOptions): Core {
   const results = new Results({ outputDir, keepSeconds, keepBytes, keepJobs: 1000 });
   const models = new Models(options);
   const jobs = new Jobs({ maxQueue }, results);
+  const pulls = new Pulls(options);
   return {
     options,
     models,
     jobs,
     loras: new Folder("LoRA", loraDir, [".safetensors", ".gguf"]),
     upscalers: new Folder("upscaler", upscalerDir, [".safetensors", ".gguf", ".pth", ".pt"]),
+    gallery: new Gallery(options, jobs),
+    pulls,
     roots: [modelsDir, loraDir, upscalerDir, outputDir].filter((folder) => folder !== undefined),
     started: Date.now(),
     onClose: (callback) => closers.add(callback),
     close: async () => {
-      await jobs.close();
+      await Promise.all([jobs.close(), pulls.close()]);
       await models.close();
       for (const callback of closers) callback();
       closers.clear();

@@ -15,6 +15,7 @@ import { metrics } from "./metrics.js";
 import { native } from "./native/native.js";
 import { openai } from "./openai/openai.js";
 import type { HandlerOptions } from "./options.js";
+import { isOfPage, page } from "./page/page.js";
 import { stability } from "./stability.js";
 
 /** In the order in which they are asked for the shape of an error; the last takes what no other one owns. */
@@ -97,13 +98,15 @@ function createApp(core: Core): Hono<Env> {
       }
     }
     checkType(request);
-    if (!isOpen(inside(context))) context.set("owner", ownerOf(request, options, ownerConvention(context).auth));
+    const open = isOpen(inside(context)) || (options.page && isOfPage(inside(context)));
+    if (!open) context.set("owner", ownerOf(request, options, ownerConvention(context).auth));
     await next();
   });
 
   const routes = basePath ? app.basePath(basePath) : app;
   health(routes, core);
   metrics(routes, core);
+  if (options.page) page(app, core);
   for (const convention of conventions) convention.mount(routes, core);
 
   app.notFound((context) => answer(context, new HttpError(404, "not_found", "There is nothing at this address.")));

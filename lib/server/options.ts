@@ -61,6 +61,12 @@ export interface HandlerOptions {
   keepSeconds?: number;
   /** Bytes of finished pictures in memory. Default: 256 MiB. */
   keepBytes?: number;
+  /** The page for people at `/`. Default: true. */
+  page?: boolean;
+  /** Pictures of the output folder may be deleted by whoever may see them. Default: false. */
+  allowDelete?: boolean;
+  /** Models of the catalog may be downloaded to this machine, and their licenses accepted, by whoever may draw. Default: true without `apiKeys`. */
+  allowPull?: boolean;
   /** Called with each line for the log; never with prompts or pictures. Default: none. */
   onLog?: (line: string) => void;
 }
@@ -78,7 +84,10 @@ type Defaulted =
   | "maxImages"
   | "idleSeconds"
   | "keepSeconds"
-  | "keepBytes";
+  | "keepBytes"
+  | "page"
+  | "allowDelete"
+  | "allowPull";
 export type CheckedHandlerOptions = HandlerOptions & Required<Pick<HandlerOptions, Defaulted>>;
 
 const folder = { kind: "string", maxBytes: 32_768, filled: true } as const;
@@ -122,6 +131,13 @@ export const serverOptions: OptionTable = {
     description: "Seconds that a job that ended can be asked for",
   },
   keepBytes: { kind: "integer", min: 0, max: 2 ** 40, default: 256 * 2 ** 20, description: "Bytes of finished pictures in memory" },
+  page: { kind: "boolean", default: true, description: "The page for people at /; --no-page has none" },
+  allowDelete: { kind: "boolean", default: false, description: "Pictures of the output folder may be deleted" },
+  allowPull: {
+    kind: "boolean",
+    defaultText: "true without keys",
+    description: "Models may be downloaded to this machine by those who may draw",
+  },
 };
 
 const ofServer = [
@@ -166,6 +182,7 @@ export function checkHandlerOptions(options: HandlerOptions): CheckedHandlerOpti
   return {
     ...checked,
     model,
+    allowPull: checked.allowPull ?? (checked.apiKeys ?? []).length === 0,
     apiKeys: checked.apiKeys ?? [],
     allowedHosts: checked.allowedHosts ?? [],
     corsOrigins: checked.corsOrigins ?? [],

@@ -33,3 +33,13 @@ export async function assertCircle(bytes: Uint8Array): Promise<void> {
     assert.ok(corner.blue > corner.red + 80, `the corner ${x}, ${y} is blue: ${JSON.stringify(corner)}`);
   }
 }
+
+/** That an object has these members, whatever else it has. */
+export function assertHas(found: object, members: Record<string, unknown>): void {
+  for (const [name, wanted] of Object.entries(members)) {
+    const value = (found as Record<string, unknown>)[name];
+    if (typeof wanted === "object" && wanted !== null && typeof value === "object" && value !== null)
+      assertHas(value, wanted as Record<string, unknown>);
+    else assert.deepEqual(value, wanted, name);
+  }
+}

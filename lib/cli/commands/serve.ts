@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import type { CommandModule } from "yargs";
 import { InvalidOptionError } from "../../errors.js";
 import { listenOptions, type ServeOptions, serverOptions, serve as startServer } from "../../server/index.js";
+import { openInBrowser } from "../browser.js";
 import { flagsOf, readFlags, yargsOptions } from "../flags.js";
 import { interruptible } from "../interrupt.js";
 import { readServed, type ServedArguments, servedFlags } from "../served.js";
@@ -9,12 +10,17 @@ import { readServed, type ServedArguments, servedFlags } from "../served.js";
 const serverFlags = flagsOf({ ...listenOptions, ...serverOptions });
 
 /** What help shows without --all. */
-const everyday = new Set("host port models-dir lora-dir upscaler-dir output-dir max-queue cors-origins allowed-hosts insecure".split(" "));
+const everyday = new Set(
+  "host port models-dir lora-dir upscaler-dir output-dir max-queue page allow-delete allow-pull cors-origins allowed-hosts insecure".split(
+    " ",
+  ),
+);
 
 interface Arguments extends ServedArguments {
   "api-key"?: string[];
   "api-key-file"?: string;
   quiet: boolean;
+  open: boolean;
 }
 
 export const serve: CommandModule<object, Arguments> = {
@@ -31,12 +37,13 @@ export const serve: CommandModule<object, Arguments> = {
           describe: "Key that clients have to send; several are several clients. The variable SDCPP_API_KEY takes one too",
         },
         "api-key-file": { type: "string", requiresArg: true, describe: "File with keys, one a line" },
+        open: { type: "boolean", default: false, describe: "Open the page in the browser" },
         quiet: { alias: "q", type: "boolean", default: false, describe: "Print the address alone" },
       })
       .alias({ "cors-origins": "cors-origin", "allowed-hosts": "allowed-host" })
-      .group(["api-key", "api-key-file", "quiet"], "Server:")
+      .group(["api-key", "api-key-file", "open", "quiet"], "Server:")
       .showHidden("all", "Show all options")
-      .example("$0 serve", "the demo at http://127.0.0.1:7860")
+      .example("$0 serve --open", "the demo at http://127.0.0.1:7860, with its page in the browser")
       .example("$0 serve --model sd3.5-medium --host 0.0.0.0 --api-key-file keys.txt", "for a network") as never,
   handler: async (argv) => {
     const options: ServeOptions = {
@@ -48,6 +55,7 @@ export const serve: CommandModule<object, Arguments> = {
     await interruptible(async (signal) => {
       const server = await startServer(options);
       process.stdout.write(`${server.url}\n`);
+      if (argv.open) openInBrowser(pageOf(server.url));
       if (!argv.quiet) process.stderr.write(`${await welcome(options, server.handler)}\n`);
       await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
       const { running, waiting } = server.handler.work();
@@ -57,6 +65,11 @@ export const serve: CommandModule<object, Arguments> = {
     });
   },
 };
+
+/** A server that listens on all addresses is seen at this machine's own. */
+function pageOf(url: string): string {
+  return `${url.replace(/\/\/(0\.0\.0\.0|\[::\]):/, "//localhost:")}/`;
+}
 
 function readKeys({ "api-key": given = [], "api-key-file": file }: Arguments): string[] {
   const fromEnvironment = process.env.SDCPP_API_KEY;
@@ -75,9 +88,10 @@ function readKeys({ "api-key": given = [], "api-key-file": file }: Arguments): s
 }
 
 /** What it can do, for whoever has started it. */
-async function welcome({ apiKeys = [], outputDir }: ServeOptions, handler: { models(): Promise<string[]> }): Promise<string> {
+async function welcome({ apiKeys = [], outputDir, page = true }: ServeOptions, handler: { models(): Promise<string[]> }): Promise<string> {
   const shown = apiKeys.map((key) => `${key.slice(0, 3)}…`).join(", ");
   return [
+    ...(page ? ["Page: open the address above in a browser (--open does it)"] : []),
     `Models: ${(await handler.models()).join(", ")}`,
     `Key: ${apiKeys.length > 0 ? `asked for (${shown})` : "none asked for"}`,
     `Pictures: ${outputDir ?? "in memory for a while (--output-dir keeps them)"}`,

@@ -4,6 +4,7 @@ import type { App, Core } from "../core.js";
 import { draw } from "../draw.js";
 import { HttpError } from "../errors.js";
 import { events } from "../sse.js";
+import { json, replacer } from "./json.js";
 import { readRequest } from "./request.js";
 import { viewEvent, viewJob } from "./view.js";
 
@@ -38,7 +39,9 @@ export function jobs(app: App, core: Core): void {
   });
 
   app.get("/v1/jobs", (context) => {
-    const list = core.jobs.list(context.get("owner"));
+    const { status } = context.req.query();
+    const wanted = status?.split(",");
+    const list = core.jobs.list(context.get("owner")).filter((job) => wanted?.includes(job.status) ?? true);
     return json({ jobs: list.map((job) => viewJob(job, basePath, core.roots)) }, 200, context.res.headers);
   });
 
@@ -102,14 +105,4 @@ function imageType(accept = ""): ImageFormat | undefined {
   if (!/^\s*image\//i.test(accept)) return undefined;
   const [, name = "png"] = /image\/(png|jpeg|webp|avif)\b/i.exec(accept) ?? [];
   return name.toLowerCase() as ImageFormat;
-}
-
-/** 64-bit seeds are text in JSON. */
-function replacer(_name: string, value: unknown): unknown {
-  return typeof value === "bigint" ? String(value) : value;
-}
-
-function json(value: object, status: number, headers: Headers): Response {
-  headers.set("content-type", "application/json");
-  return new Response(JSON.stringify(value, replacer), { status, headers });
 }

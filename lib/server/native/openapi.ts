@@ -1,11 +1,8 @@
 import { type Schema, schemaOfTable } from "../../options/schema.js";
 import type { App, Core } from "../core.js";
+import { answer, error, json, keptPaths, listed, ref } from "./paths.js";
 import { jobOptions } from "./request.js";
 
-const ref = (name: string) => ({ $ref: `#/components/schemas/${name}` });
-const json = (schema: Schema) => ({ "application/json": { schema } });
-const answer = (description: string, schema: Schema) => ({ description, content: json(schema) });
-const error = (description: string) => answer(description, ref("Error"));
 const jobParameter = { name: "id", in: "path", required: true, schema: { type: "string", format: "uuid" }, description: "A job's id" };
 
 const loras: Schema = {
@@ -84,11 +81,6 @@ const failure: Schema = {
   required: ["error"],
 };
 
-/** A list that is read whole. */
-const listed = (summary: string, schema: Schema = { type: "object" }) => ({
-  get: { summary, responses: { 200: answer(summary, schema) } },
-});
-
 /** The jobs API in OpenAPI 3.1; what a job may ask for comes from the option tables. */
 export function describeApi({ options: { basePath, apiKeys } }: Core): object {
   const { loras: _loras, ...table } = jobOptions;
@@ -115,6 +107,14 @@ export function describeApi({ options: { basePath, apiKeys } }: Core): object {
         },
         get: {
           summary: "Your jobs, newest first",
+          parameters: [
+            {
+              name: "status",
+              in: "query",
+              schema: { type: "string" },
+              description: "Only these, as queued,running",
+            },
+          ],
           responses: {
             200: answer("Jobs", { type: "object", properties: { jobs: { type: "array", items: ref("Job") } }, required: ["jobs"] }),
           },
@@ -175,6 +175,8 @@ export function describeApi({ options: { basePath, apiKeys } }: Core): object {
       "/v1/upscalers": listed("Upscalers by name"),
       "/v1/devices": listed("What can compute"),
       "/v1/memory": listed("Memory of the machine, and the models in it"),
+      "/v1/limits": listed("What a request may ask for"),
+      ...keptPaths,
     },
     components: {
       schemas: {

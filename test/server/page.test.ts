@@ -11,7 +11,8 @@ import { startServer } from "../helpers/server.js";
 const folder = path.join(__dirname, "..", "..", "lib", "server", "page", "static");
 
 test("the page is small, and nothing of its folder is forgotten", () => {
-  assert.deepEqual(readdirSync(folder).sort(), [...pageFiles].sort());
+  const beside = ["package.json"]; // says that they are modules, to those who check them
+  assert.deepEqual(readdirSync(folder).sort(), [...pageFiles, ...beside].sort());
   const bytes = pageFiles.reduce((sum, name) => sum + statSync(path.join(folder, name)).size, 0);
   assert.ok(bytes <= 80 * 1024, `${bytes} bytes`);
 });

@@ -17,6 +17,7 @@ import type {
 import { checkOptions, checkValue, maxSeed, type Option, type OptionTable } from "./check.js";
 import { takeTags } from "./loras.js";
 import { scheduleSteps } from "./samplers.js";
+import { hiresSteps } from "./schedule.js";
 
 import { countOptions, generateOptions, previewModes, promptOption, side } from "./tables.js";
 
@@ -106,7 +107,7 @@ export function checkGenerateOptions(options: unknown, limits: ModelLimits): Che
   if (parameters.vaeTiling) parameters.vaeTiling = checkTiling(parameters.vaeTiling);
   if (parameters.cache) checkCache(parameters.cache, parameters);
   if (hires) {
-    checkHires(hires);
+    checkHires(hires, parameters);
     if (mask && parameters.keepUnmasked) {
       throw new InvalidOptionError("hires", "expected keepUnmasked: false beside mask, as kept pixels cannot be put back at another size");
     }
@@ -142,8 +143,14 @@ function checkPreview({ mode }: Required<Preview>, available: readonly PreviewMo
   throw new InvalidOptionError("preview.mode", `expected ${list} with the parts this model has, received ${JSON.stringify(mode)}${remedy}`);
 }
 
-function checkHires(hires: Hires): void {
-  const { scale, model, upscaler = model ? "model" : "latent" } = hires;
+function checkHires(hires: Hires, { scheduler, steps: base }: GenerationParameters): void {
+  const { scale, model, upscaler = model ? "model" : "latent", steps = base, strength = 0.7 } = hires;
+  const { all } = hiresSteps({ steps, strength });
+  const most = scheduler === "beta" ? (scheduleSteps.beta?.max ?? all) : all;
+  if (all > most) {
+    const detail = `expected at most ${Math.floor(most * strength)} with strength ${strength}, as the scheduler "${scheduler}" has at most ${most} steps`;
+    throw new InvalidOptionError("hires.steps", `${detail} and these would be the last of ${all}, received ${steps}`);
+  }
   if (scale !== undefined && (hires.width ?? hires.height) !== undefined) {
     throw new InvalidOptionError("hires.scale", "expected either scale or width and height, received both");
   }

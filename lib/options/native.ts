@@ -1,6 +1,6 @@
 import type { NativeGenerateParams, NativeImages } from "../engine/binding.js";
 import type { GenerationParameters, Preview } from "../types/index.js";
-import { drawnSteps, guidanceWindow, hiresSigmas, normalSigmas, passes } from "./schedule.js";
+import { drawnSteps, guidanceWindow, hiresSigmas, ownSigmas, passes } from "./schedule.js";
 
 /**
  * The parameters as native code takes them: the members have the same names.
@@ -27,10 +27,11 @@ export function nativeParams(
   // From pure noise, nothing of the picture is left: no need to encode it, and the bytes are those of text to image.
   const unused = strength === 1 && !images?.mask && !parameters.sigmas;
   if (images && !unused) Object.assign(params, images, { strength: engineStrength(strength, steps) });
-  if (scheduler !== "normal") params.scheduler = scheduler;
+  const sigmas = ownSigmas(scheduler, steps, flowShift);
+  if (!sigmas) params.scheduler = scheduler;
   else {
-    params.sigmas ??= normalSigmas(steps, flowShift);
-    if (hires) params.hires = { enabled: true, ...hires, sigmas: hiresSigmas(hires, flowShift) };
+    params.sigmas ??= sigmas;
+    if (hires) params.hires = { enabled: true, ...hires, sigmas: hiresSigmas(hires, flowShift, scheduler) };
   }
   if (skipLayerGuidance) params.skipLayerGuidance = guidanceWindow(skipLayerGuidance, passes(parameters));
   return params;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type NativeField, native } from "../../lib/engine/binding.js";
+import { betaSigmas } from "../../lib/options/beta.js";
 import {
   checkGenerateOptions,
   checkModelOptions,
@@ -118,6 +119,8 @@ test("the schedule that is ours reaches the engine as noise levels, and a hires 
   assert.deepEqual(check({ steps: 3 }), { sigmas: normalSigmas(3, 3), steps: 3, hires: [] });
   assert.deepEqual(check({ steps: 3, hires }), { sigmas: normalSigmas(3, 3), steps: 3, hires: normalSigmas(4, 3).slice(1) });
   assert.deepEqual(check({ sigmas: levels, hires }), { sigmas: levels, steps: 2, hires: normalSigmas(4, 3).slice(1) });
+  const beta = { scheduler: "beta", steps: 3 };
+  assert.deepEqual(check({ ...beta, hires }), { sigmas: betaSigmas(3, 3), steps: 3, hires: betaSigmas(4, 3).slice(1) });
   assert.deepEqual(check({ steps: 3, scheduler: "discrete", hires }), { sigmas: [], steps: 3, hires: [] });
 });
 
@@ -173,7 +176,10 @@ test("every upscaler option reaches the engine", () => {
 
 test("TypeScript offers or refuses each of the engine's samplers and schedulers, and offers weight types that it knows", () => {
   assert.deepEqual([...samplers, ...Object.keys(refusedSamplers)].sort(), choices("generate", "sampler").sort());
-  assert.deepEqual(["normal", ...choices("generate", "scheduler")].sort(), [...schedulers, ...Object.keys(refusedSchedulers)].sort());
+  assert.deepEqual(
+    ["normal", "beta", ...choices("generate", "scheduler")].sort(),
+    [...schedulers, ...Object.keys(refusedSchedulers)].sort(),
+  );
   assert.deepEqual(hiresUpscalers, choices("generate", "hires.upscaler"));
   assert.deepEqual(previewModes, choices("generate", "preview.mode"));
   const known = choices("model", "weightType").map((name) => name.toLowerCase());

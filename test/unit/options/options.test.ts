@@ -71,7 +71,7 @@ describe("generate options", () => {
     ["steps", ["4", 0, -1, 1001, 2.5], "an integer from 1 to 1000"],
     ["cfgScale", ["4", -0.1, 101, Number.NaN], "a number from 0 to 100"],
     ["sampler", [1, "", "ddim", "Euler"], 'one of "euler", "euler_a"'],
-    ["scheduler", [1, "linear"], 'one of "normal", "discrete", "karras"'],
+    ["scheduler", [1, "linear"], 'one of "normal", "beta", "discrete", "karras"'],
     ["seed", ["7", -1, -1n, 0.5, 2 ** 53, 2n ** 63n, Number.NaN], "an integer from 0 to 2^63-1"],
     ["batchCount", ["1", 0, 1001, 1.5], "an integer from 1 to 1000"],
     ["eta", ["0", -0.5, Number.POSITIVE_INFINITY], "a number from 0"],
@@ -159,6 +159,13 @@ describe("generate options", () => {
     rejects(() => checkGenerateOptions(given, { ...limits, t5: false }), "t5Prompt", "load it with t5xxl");
     rejects(() => checkGenerateOptions({ prompt: "a", negativeT5Prompt: "" }, { ...limits, t5: false }), "negativeT5Prompt", "has none");
     assert.ok(!("t5Prompt" in checkGenerateOptions({ prompt: "a" }, { ...limits, t5: false }).parameters));
+  });
+
+  it("refuses more steps than a schedule of ours has different levels for, also in a hires fix", () => {
+    const of = (options: object) => () => check({ prompt: "a", width: 64, height: 64, scheduler: "beta", ...options } as never);
+    assert.throws(of({ steps: 139 }), { code: "ERR_INVALID_OPTION", message: /^steps: expected at most 138 for the scheduler "beta"/ });
+    assert.throws(of({ steps: 138, hires: true }), { message: /^hires\.steps: expected at most 96 with strength 0\.7/ });
+    assert.equal(of({ steps: 138, hires: { steps: 96 } })().hires?.steps, 96);
   });
 
   it("works out the final size of a hires fix", () => {

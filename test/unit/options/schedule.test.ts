@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { betaSigmas } from "../../../lib/options/beta.js";
 import { drawnSteps, guidanceWindow, hiresSigmas, normalSigmas } from "../../../lib/options/schedule.js";
 
 const close = (actual: number[], expected: number[]) => {
@@ -34,6 +35,25 @@ describe("the normal schedule", () => {
     assert.deepEqual(hiresSigmas(hires, 3), normalSigmas(14, 3).slice(4));
     assert.deepEqual(hiresSigmas({ ...hires, strength: 1 }, 3), normalSigmas(10, 3));
     assert.deepEqual(hiresSigmas({ ...hires, steps: 1, strength: 0.01 }, 3), normalSigmas(100, 3).slice(98));
+  });
+});
+
+describe("the beta schedule", () => {
+  it("falls with every step, for all numbers of steps that are taken", () => {
+    for (let steps = 1; steps <= 138; steps++) {
+      const sigmas = betaSigmas(steps, 3);
+      assert.equal(sigmas.length, steps + 1);
+      assert.equal(sigmas[0], 1);
+      assert.ok(
+        sigmas.every((sigma, i) => i === 0 || sigma < (sigmas[i - 1] ?? 0)),
+        `${steps} steps`,
+      );
+    }
+  });
+
+  it("gives a hires fix its end", () => {
+    assert.deepEqual(hiresSigmas({ steps: 10, strength: 0.7 }, 3, "beta"), betaSigmas(14, 3).slice(4));
+    assert.equal(hiresSigmas({ steps: 10, strength: 0.7 }, 3, "karras"), undefined);
   });
 });
 

@@ -6,6 +6,7 @@
 #include "engine/announcements.h"
 #include "engine/callbacks.h"
 #include "engine/esrgan.h"
+#include "engine/guidance.h"
 #include "engine/prompt.h"
 #include "image.h"
 #include "inpaint.h"
@@ -72,6 +73,7 @@ class GenerateJob final : public PhasedJob {
     if (model_->context == nullptr) throw Failure(code::Disposed, "the model has been disposed");
     const PreviewsEnd previews_end;
     engine::set_preview(params.preview_mode, false);
+    engine::set_guidance_window(params.guidance_window);
     const Clock::time_point start = Clock::now();
     if (uses_esrgan()) engine::check_esrgan(params.hires.model_path, "hires.model");
     if (params.mask_image.data != nullptr) {

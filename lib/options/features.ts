@@ -17,6 +17,15 @@ export const previewModes: readonly PreviewMode[] = ["latent", "taesd", "vae"];
 /** Those that do something for SD 3; see docs/caches.md for the others. */
 export const cacheModes = ["easycache", "dbcache", "spectrum"];
 
+export const guidance: Option = {
+  kind: "object",
+  members: {
+    start: { ...part, default: 0, description: "Begins at this part of the steps" },
+    end: { ...part, default: 1, description: "Ends at this part of the steps" },
+  },
+  description: "The part of the steps in which the CFG scale and the negative prompt act; the others take half the work",
+};
+
 export const skipLayerGuidance: Option = {
   kind: "object",
   orBoolean: true,

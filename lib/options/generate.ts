@@ -84,6 +84,7 @@ export function checkGenerateOptions(options: unknown, limits: ModelLimits): Che
 
   if (sigmas) checkSigmas(sigmas, given.steps);
   if (limits.t5 === false) checkNoT5(given);
+  if (given.guidance) checkWindow("guidance", given.guidance);
   if (skipLayerGuidance) checkGuidance(skipLayerGuidance as Required<SkipLayerGuidance>, limits.depth);
   if (preview) checkPreview(preview, limits.previewModes);
   const seed = (given.seed as bigint | undefined) ?? BigInt(randomInt(2 ** 32));
@@ -203,7 +204,11 @@ function checkGuidance({ layers, start, end }: Required<SkipLayerGuidance>, dept
     const detail = `expected an integer from 0 to ${depth - 1}, as the model has ${depth} blocks, received ${layers[wrong]}`;
     throw new InvalidOptionError(`skipLayerGuidance.layers[${wrong}]`, detail);
   }
-  if (start > end) throw new InvalidOptionError("skipLayerGuidance.end", `expected at least ${start}, the start, received ${end}`);
+  checkWindow("skipLayerGuidance", { start, end });
+}
+
+function checkWindow(option: string, { start = 0, end = 1 }: { start?: number; end?: number }): void {
+  if (start > end) throw new InvalidOptionError(`${option}.end`, `expected at least ${start}, the start, received ${end}`);
 }
 
 function checkTiling({ tileSize, relativeSize, overlap }: VaeTiling): VaeTiling {

@@ -34,13 +34,14 @@ export interface ModelText {
 /** The text in the form that AUTOMATIC1111's web UI made common. `parameters.seed` is that of the picture. */
 export function writeParameters(parameters: GenerationParameters, model: ModelText): string {
   const { prompt, negativePrompt, steps, sampler, scheduler, cfgScale, seed, width, height } = parameters;
-  const { flowShift, clipSkip, eta, sigmas, skipLayerGuidance, loras, vaeTiling, cache } = parameters;
+  const { flowShift, clipSkip, eta, sigmas, guidance, skipLayerGuidance, loras, vaeTiling, cache } = parameters;
   const fields: Record<string, unknown> = { Steps: steps, Sampler: sampler, "Schedule type": scheduler, "CFG scale": cfgScale };
   Object.assign(fields, { Seed: seed, Size: `${width}x${height}` });
   if (flowShift !== usualFlowShift) fields.Shift = flowShift;
   if (clipSkip !== 2) fields["Clip skip"] = clipSkip;
   if (eta !== undefined) fields.Eta = eta;
   if (sigmas) fields.Sigmas = sigmas.join(" ");
+  if (guidance) fields["Guidance window"] = writeMembers(guidance);
   if (skipLayerGuidance) {
     const { layers, scale, start, end } = skipLayerGuidance;
     fields["Skip layer guidance"] = `layers ${layers.join(" ")}, scale ${scale}, start ${start}, end ${end}`;
@@ -100,7 +101,7 @@ export function parseParameters(text: string): ImageParameters {
   const mark = length === undefined ? body.indexOf(`\n${negativeMark}`) : length + 1;
   const end = mark < 0 ? body.length : mark;
   const [width, height] = (fields.Size ?? "").split("x").map(number);
-  const guidance = /^layers ([\d ]+), scale (\S+), start (\S+), end (\S+)$/.exec(fields["Skip layer guidance"] ?? "");
+  const skipping = /^layers ([\d ]+), scale (\S+), start (\S+), end (\S+)$/.exec(fields["Skip layer guidance"] ?? "");
   const parsed: ImageParameters = {
     text,
     prompt: body.slice(1, end),
@@ -117,7 +118,8 @@ export function parseParameters(text: string): ImageParameters {
     eta: number(fields.Eta),
     sigmas: fields.Sigmas?.split(" ").map(Number),
     hires: fields["Hires resize"] ? readHires(fields) : undefined,
-    skipLayerGuidance: guidance ? readGuidance(guidance) : undefined,
+    guidance: fields["Guidance window"] ? readMembers(fields["Guidance window"]) : undefined,
+    skipLayerGuidance: skipping ? readGuidance(skipping) : undefined,
     loras: fields.LoRA ? readTags(fields.LoRA) : undefined,
     vaeTiling: fields["VAE tiling"] ? readMembers(fields["VAE tiling"]) : undefined,
     cache: fields["Step cache"] ? readCache(fields["Step cache"]) : undefined,

@@ -1,4 +1,4 @@
-import type { Fit, Hires, Lora, Preview, SkipLayerGuidance, StepCache, StepCacheMode, VaeTiling } from "./features.js";
+import type { Fit, GuidanceWindow, Hires, Lora, Preview, SkipLayerGuidance, StepCache, StepCacheMode, VaeTiling } from "./features.js";
 import type { ImageInput } from "./image.js";
 import type { Sampler, Scheduler } from "./names.js";
 
@@ -52,6 +52,8 @@ export interface GenerateOptions {
   flowShift?: number;
   /** The noise levels themselves, falling, instead of `scheduler`; `steps` is then their number minus one. Each lower than the one before; 1 is pure noise. */
   sigmas?: number[];
+  /** The part of the steps in which `cfgScale` and the negative prompt act. Default: all. */
+  guidance?: GuidanceWindow;
   /** `true` takes the published defaults for Medium. Default: off. */
   skipLayerGuidance?: boolean | SkipLayerGuidance;
   /** Which layer of the CLIP encoders to read, counted from the end: 1 to 12. Default: 2. */

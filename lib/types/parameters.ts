@@ -1,4 +1,4 @@
-import type { Fit, SkipLayerGuidance, StepCache, VaeTiling } from "./features.js";
+import type { Fit, GuidanceWindow, SkipLayerGuidance, StepCache, VaeTiling } from "./features.js";
 import type { HiresParameters } from "./result.js";
 
 /** What an image file says about how it was made. Fields that the text does not name are absent. */
@@ -20,6 +20,7 @@ export interface ImageParameters {
   negativeT5Prompt?: string;
   eta?: number;
   sigmas?: number[];
+  guidance?: GuidanceWindow;
   skipLayerGuidance?: Required<SkipLayerGuidance>;
   /** By the name that tags in prompts use; the folder is not in the file. */
   loras?: { name: string; weight: number }[];

@@ -1,4 +1,4 @@
-import type { Fit, HiresUpscaler, Lora, SkipLayerGuidance, StepCache, VaeTiling } from "./features.js";
+import type { Fit, GuidanceWindow, HiresUpscaler, Lora, SkipLayerGuidance, StepCache, VaeTiling } from "./features.js";
 import type { Image } from "./image.js";
 import type { Sampler, Scheduler } from "./names.js";
 
@@ -20,6 +20,7 @@ export interface GenerationParameters {
   negativeT5Prompt?: string;
   eta?: number;
   sigmas?: number[];
+  guidance?: Required<GuidanceWindow>;
   skipLayerGuidance?: Required<SkipLayerGuidance>;
   /** Those of the options and of the prompt's tags, which `prompt` here no longer has. */
   loras?: Required<Lora>[];

@@ -86,6 +86,8 @@ const Table<GenerateParams>& generate_table() {
       field<GenerateParams>("eta", MEMBER(sample_params.eta)),
       field<GenerateParams>("flowShift", MEMBER(sample_params.flow_shift)),
       list<GenerateParams>("sigmas", MEMBER(sample_params.custom_sigmas), MEMBER(sample_params.custom_sigmas_count)),
+      field<GenerateParams>("guidance.start", MEMBER(guidance_window.start)),
+      field<GenerateParams>("guidance.end", MEMBER(guidance_window.end)),
       list<GenerateParams>("skipLayerGuidance.layers", MEMBER(sample_params.guidance.slg.layers),
                            MEMBER(sample_params.guidance.slg.layer_count)),
       field<GenerateParams>("skipLayerGuidance.scale", MEMBER(sample_params.guidance.slg.scale)),

@@ -47,6 +47,7 @@ test("every generate option reaches the engine's struct", () => {
     eta: 0.5,
     flowShift: 1.25,
     sigmas: [1, 0.5, 0.25, 0],
+    guidance: { start: 0.25, end: 0.5 },
     skipLayerGuidance: { layers: [3, 4], scale: 1.5, start: 0.25, end: 0.75 },
     clipSkip: 3,
     loras: [{ path: "l.gguf", weight: 0.5 }],
@@ -72,7 +73,7 @@ test("every generate option reaches the engine's struct", () => {
     "cache.windowGrowth",
     "hires.sigmas",
   ]; // not together
-  const nestedNames = ["skipLayerGuidance", "vaeTiling", "cache", "hires", "preview"] as const;
+  const nestedNames = ["guidance", "skipLayerGuidance", "vaeTiling", "cache", "hires", "preview"] as const;
   const names = Object.keys(given).filter((name) => !nestedNames.includes(name as "cache"));
   for (const name of nestedNames) names.push(...Object.keys(given[name]).map((part) => `${name}.${part}`));
   names.push(...others);
@@ -90,7 +91,15 @@ test("every generate option reaches the engine's struct", () => {
   const { parameters, preview, priority } = checkGenerateOptions(given, { defaults, maxSide: 1024, depth: 24 });
   const images = { initImage: given.initImage, mask: given.mask };
   const received = values(native().describe("generate", { ...nativeParams(parameters, images, preview, ["plan"]), priority }));
-  const { skipLayerGuidance: _guidance, vaeTiling: _tiling, cache: _cache, hires: _hires, preview: _preview, ...plain } = given;
+  const {
+    guidance: _window,
+    skipLayerGuidance: _guidance,
+    vaeTiling: _tiling,
+    cache: _cache,
+    hires: _hires,
+    preview: _preview,
+    ...plain
+  } = given;
   const { fit: _fit, force: _force, ...flat } = plain;
   const nested = nestedNames.flatMap((name) => Object.entries(given[name]).map(([part, value]) => [`${name}.${part}`, value]));
   const unset = {

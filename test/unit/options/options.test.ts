@@ -77,6 +77,7 @@ describe("generate options", () => {
     ["eta", ["0", -0.5, Number.POSITIVE_INFINITY], "a number from 0"],
     ["flowShift", ["3", 0, -1, 1e-60, Number.NaN], "a number above 0"],
     ["sigmas", ["1,0", [1], Array(1002).fill(1), { 0: 1, 1: 0, length: 2 }], "an array of 2 to 1001 items"],
+    ["guidance", [true, "on", [0, 1]], "an object"],
     ["skipLayerGuidance", ["on", 1, [7]], "object"],
     ["clipSkip", ["2", 0, 13, -1], "an integer from 1 to 12"],
     ["priority", ["high", -11, 11, 0.5], "an integer from -10 to 10"],
@@ -196,6 +197,8 @@ describe("generate options", () => {
 
   it("checks skip-layer guidance", () => {
     const published = { layers: [7, 8, 9], scale: 2.5, start: 0.01, end: 0.2 };
+    rejects(() => check({ prompt: "a", guidance: { start: 0.5, end: 0.4 } }), "guidance.end", "at least 0.5");
+    assert.deepEqual(check({ prompt: "a", guidance: { end: 0.6 } }).guidance, { start: 0, end: 0.6 });
     const guidance = (skipLayerGuidance: unknown) => check({ prompt: "a", skipLayerGuidance }).skipLayerGuidance;
     assert.deepEqual(guidance(true), published);
     assert.equal(guidance(false), undefined);

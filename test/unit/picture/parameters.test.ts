@@ -100,6 +100,7 @@ describe("parameters text", () => {
         eta: 0,
         sampler: "dpm++2s_a",
         sigmas: [14.6, 1, 1e-9, 0],
+        guidance: { start: 0.2, end: 0.8 },
         skipLayerGuidance: { layers: [7, 8, 9], scale: 2.5, start: 0.01, end: 0.2 },
         loras: [
           { path: "/private/folder/style, v2.safetensors", weight: 0.8 },

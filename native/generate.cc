@@ -81,11 +81,16 @@ class GenerateJob final : public PhasedJob {
       params.mask_image = inpaint_->engine_mask();
     }
     const int64_t first_seed = params.seed;
+    const int64_t first_variation = params.variation.seed;
     const int count = params.batch_count;
     params.batch_count = 1;
     apply_loras();
     for (image_ = 0; image_ < count; image_++) {
-      params.seed = first_seed + image_;
+      // A batch of variations is one of the other seeds.
+      if (params.variation.strength > 0)
+        params.variation.seed = first_variation + image_;
+      else
+        params.seed = first_seed + image_;
       draw();
     }
     total_ = seconds_since(start);
@@ -131,7 +136,9 @@ class GenerateJob final : public PhasedJob {
   void draw() {
     pass_ = params.hires.enabled ? 1 : 0;
     enter(Phase::Encode);
-    engine::begin_picture(model_->context);
+    params.variation.width = static_cast<size_t>(params.width / 8);  // pixels of a latent's place
+    params.variation.hires_width = static_cast<size_t>(params.hires.target_width / 8);
+    engine::begin_picture(model_->context, params.variation);
     sd_image_t* images = generated();
     throw_if_cancelled();
     if (images == nullptr || images[0].data == nullptr) {
@@ -192,6 +199,7 @@ void check_images(Napi::Env env, const params::GenerateParams& params) {
   }
   if (params.mask_feather < 0 || params.mask_feather > 65535) params::fail(env, "maskFeather", "expected 0 to 65535");
   if (params.strength < 0 || params.strength > 1) params::fail(env, "strength", "expected 0 to 1");
+  if (params.variation.strength < 0 || params.variation.strength > 1) params::fail(env, "variationStrength", "expected 0 to 1");
 }
 
 }  // namespace

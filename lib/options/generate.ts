@@ -87,12 +87,9 @@ export function checkGenerateOptions(options: unknown, limits: ModelLimits): Che
   if (given.guidance) checkWindow("guidance", given.guidance);
   if (skipLayerGuidance) checkGuidance(skipLayerGuidance as Required<SkipLayerGuidance>, limits.depth);
   if (preview) checkPreview(preview, limits.previewModes);
-  const seed = (given.seed as bigint | undefined) ?? BigInt(randomInt(2 ** 32));
-  if (seed + BigInt(batchCount - 1) > maxSeed) {
-    throw new InvalidOptionError("seed", `expected seed + batchCount - 1 to be at most 2^63-1, received ${seed}n and ${batchCount}`);
-  }
+  const seeds = checkSeeds(given, batchCount);
   const ofImages = { ...(images && { strength: 0.75, fit: "cover" }), ...(mask && { keepUnmasked: true, maskFeather: 0 }) };
-  const parameters = { ...limits.defaults, ...ofImages, ...given, seed } as GenerationParameters;
+  const parameters = { ...limits.defaults, ...ofImages, ...given, ...seeds } as GenerationParameters;
   if (sigmas) parameters.steps = sigmas.length - 1;
   else checkSteps(parameters);
   const { prompt: plain, loras: tagged } = takeTags(given.prompt, limits.loraDir);
@@ -116,6 +113,26 @@ export function checkGenerateOptions(options: unknown, limits: ModelLimits): Che
     else parameters.hires = resolveHires(hires, parameters, limits.maxSide);
   }
   return { parameters, images, preview, force, priority, signal };
+}
+
+/** The seeds, random where they were left open. A batch counts up the one that its pictures do not share. */
+function checkSeeds(
+  { seed, variationSeed, variationStrength }: Partial<GenerateOptions>,
+  batchCount: number,
+): Partial<GenerationParameters> {
+  if (variationSeed !== undefined && variationStrength === undefined)
+    throw new InvalidOptionError("variationSeed", "expected variationStrength too, 0 to 1");
+  const random = () => BigInt(randomInt(2 ** 32));
+  const seeds = {
+    seed: (seed as bigint | undefined) ?? random(),
+    ...(variationStrength !== undefined && { variationSeed: (variationSeed as bigint | undefined) ?? random() }),
+  };
+  const name = variationStrength ? "variationSeed" : "seed";
+  const first = seeds[name] ?? 0n;
+  if (first + BigInt(batchCount - 1) > maxSeed) {
+    throw new InvalidOptionError(name, `expected ${name} + batchCount - 1 to be at most 2^63-1, received ${first}n and ${batchCount}`);
+  }
+  return seeds;
 }
 
 function checkImages(given: Partial<GenerateOptions>): GivenImages | undefined {

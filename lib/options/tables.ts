@@ -146,6 +146,8 @@ export const generateOptions: OptionTable = {
   sampler: { kind: "enum", values: samplers, refused: refusedSamplers, default: "euler", description: "Sampling method" },
   scheduler: { kind: "enum", values: schedulers, refused: refusedSchedulers, default: "normal", description: "Noise schedule" },
   seed: { kind: "seed", defaultText: "random", description: "Seed of the first image; image i uses seed + i" },
+  variationSeed: { kind: "seed", defaultText: "random", description: "Another seed, to vary the picture of the first with" },
+  variationStrength: { ...part, defaultText: "none", description: "How far to go from the seed to the variation seed" },
   batchCount: { kind: "integer", min: 1, max: 1000, default: 1, description: "Images to draw one after the other" },
   eta: { kind: "number", min: 0, max: 1000, defaultText: "by sampler", description: "Noise added by ancestral samplers" },
   flowShift: {

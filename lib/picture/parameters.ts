@@ -37,6 +37,9 @@ export function writeParameters(parameters: GenerationParameters, model: ModelTe
   const { flowShift, clipSkip, eta, sigmas, guidance, skipLayerGuidance, loras, vaeTiling, cache } = parameters;
   const fields: Record<string, unknown> = { Steps: steps, Sampler: sampler, "Schedule type": scheduler, "CFG scale": cfgScale };
   Object.assign(fields, { Seed: seed, Size: `${width}x${height}` });
+  const { variationSeed, variationStrength } = parameters;
+  if (variationStrength !== undefined)
+    Object.assign(fields, { "Variation seed": variationSeed, "Variation seed strength": variationStrength });
   if (flowShift !== usualFlowShift) fields.Shift = flowShift;
   if (clipSkip !== 2) fields["Clip skip"] = clipSkip;
   if (eta !== undefined) fields.Eta = eta;
@@ -110,7 +113,9 @@ export function parseParameters(text: string): ImageParameters {
     sampler: fields.Sampler,
     scheduler: fields["Schedule type"],
     cfgScale: number(fields["CFG scale"]),
-    seed: /^\d{1,19}$/.test(fields.Seed ?? "") ? BigInt(fields.Seed as string) : undefined,
+    seed: seedOf(fields.Seed),
+    variationSeed: seedOf(fields["Variation seed"]),
+    variationStrength: number(fields["Variation seed strength"]),
     width,
     height,
     flowShift: number(fields.Shift),
@@ -141,6 +146,10 @@ export function parseParameters(text: string): ImageParameters {
   };
   for (const name of Object.keys(parsed) as (keyof ImageParameters)[]) if (parsed[name] === undefined) delete parsed[name];
   return parsed;
+}
+
+function seedOf(text = ""): bigint | undefined {
+  return /^\d{1,19}$/.test(text) ? BigInt(text) : undefined;
 }
 
 function number(text: string | undefined): number | undefined {

@@ -41,6 +41,16 @@ export interface GenerateOptions {
   scheduler?: Scheduler;
   /** First image's seed, 0 to 2⁶³−1; image i of a batch uses seed + i. Default: drawn at random and reported. */
   seed?: number | bigint;
+  /**
+   * Another seed, as `seed`, to vary the picture of `seed` with; needs `variationStrength`. Image i of a batch uses variationSeed + i, and all of them
+   * `seed`. Default, with a strength: drawn at random and reported.
+   */
+  variationSeed?: number | bigint;
+  /**
+   * How much of the random numbers is `variationSeed`'s, 0 to 1, by the way on a sphere (slerp) as in AUTOMATIC1111: 0 draws the picture of `seed`, 1 that of
+   * `variationSeed`, to the byte; 0.1 keeps most of the composition. Default: no variation.
+   */
+  variationStrength?: number;
   /** Images to draw one after the other, 1 to 1000. Default: 1. */
   batchCount?: number;
   /**

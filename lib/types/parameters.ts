@@ -12,6 +12,8 @@ export interface ImageParameters {
   scheduler?: string;
   cfgScale?: number;
   seed?: bigint;
+  variationSeed?: bigint;
+  variationStrength?: number;
   width?: number;
   height?: number;
   flowShift?: number;

@@ -13,6 +13,9 @@ export interface GenerationParameters {
   sampler: Sampler;
   scheduler: Scheduler;
   seed: bigint;
+  /** With a `variationStrength`. */
+  variationSeed?: bigint;
+  variationStrength?: number;
   batchCount: number;
   clipSkip: number;
   flowShift: number;

@@ -82,6 +82,8 @@ const Table<GenerateParams>& generate_table() {
       choice<GenerateParams>("sampler", MEMBER(sample_params.sample_method), names_of(sd_sample_method_name, SAMPLE_METHOD_COUNT)),
       choice<GenerateParams>("scheduler", MEMBER(sample_params.scheduler), names_of(sd_scheduler_name, SCHEDULER_COUNT)),
       field<GenerateParams>("seed", MEMBER(seed)),
+      field<GenerateParams>("variationSeed", MEMBER(variation.seed)),
+      field<GenerateParams>("variationStrength", MEMBER(variation.strength)),
       field<GenerateParams>("batchCount", MEMBER(batch_count)),
       field<GenerateParams>("eta", MEMBER(sample_params.eta)),
       field<GenerateParams>("flowShift", MEMBER(sample_params.flow_shift)),

@@ -3,6 +3,7 @@
 
 #include "engine/guidance.h"
 #include "engine/lora/selection.h"
+#include "engine/numbers.h"
 #include "params/table.h"
 #include "stable-diffusion.h"
 
@@ -16,6 +17,7 @@ struct GenerateParams : sd_img_gen_params_t {
   preview_t preview_mode = PREVIEW_NONE;
   int preview_every = 1;
   engine::GuidanceWindow guidance_window;
+  engine::Variation variation;
   Arena arena;
   std::vector<engine::lora::Request> lora_list;  // the engine's own `loras` stay empty
   const char* t5_prompt = nullptr;               // null: T5 reads the same text as the CLIPs

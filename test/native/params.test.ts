@@ -43,6 +43,8 @@ test("every generate option reaches the engine's struct", () => {
     sampler: "dpm++2m",
     scheduler: "karras",
     seed: 2n ** 63n - 10n,
+    variationSeed: 2n ** 62n,
+    variationStrength: 0.25,
     batchCount: 4,
     eta: 0.5,
     flowShift: 1.25,

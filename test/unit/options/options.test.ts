@@ -77,6 +77,8 @@ describe("generate options", () => {
     ["eta", ["0", -0.5, Number.POSITIVE_INFINITY], "a number from 0"],
     ["flowShift", ["3", 0, -1, 1e-60, Number.NaN], "a number above 0"],
     ["sigmas", ["1,0", [1], Array(1002).fill(1), { 0: 1, 1: 0, length: 2 }], "an array of 2 to 1001 items"],
+    ["variationSeed", [-1, 1.5, "1"], "an integer from 0 to 2^63-1"],
+    ["variationStrength", [-0.1, 1.1, "1"], "a number from 0 to 1"],
     ["guidance", [true, "on", [0, 1]], "an object"],
     ["skipLayerGuidance", ["on", 1, [7]], "object"],
     ["clipSkip", ["2", 0, 13, -1], "an integer from 1 to 12"],
@@ -167,6 +169,19 @@ describe("generate options", () => {
     assert.throws(of({ steps: 139 }), { code: "ERR_INVALID_OPTION", message: /^steps: expected at most 138 for the scheduler "beta"/ });
     assert.throws(of({ steps: 138, hires: true }), { message: /^hires\.steps: expected at most 96 with strength 0\.7/ });
     assert.equal(of({ steps: 138, hires: { steps: 96 } })().hires?.steps, 96);
+  });
+
+  it("takes a variation's seed, random where it is left out, and counts that one up in a batch", () => {
+    const most = 2n ** 63n - 1n;
+    const { variationSeed } = check({ prompt: "a", variationStrength: 0.5 });
+    assert.ok(variationSeed !== undefined && variationSeed >= 0n && variationSeed < 2n ** 32n);
+    assert.equal(check({ prompt: "a" }).variationSeed, undefined);
+    rejects(() => check({ prompt: "a", variationSeed: 1 }), "variationSeed", "variationStrength too");
+    rejects(() => check({ prompt: "a", variationSeed: 1, variationStrength: 1.1 }), "variationStrength", "from 0 to 1");
+    const batch = { prompt: "a", batchCount: 2 };
+    assert.equal(check({ ...batch, seed: most, variationSeed: 1, variationStrength: 0.5 }).seed, most);
+    rejects(() => check({ ...batch, seed: most, variationSeed: 1, variationStrength: 0 }), "seed", "at most 2^63-1");
+    rejects(() => check({ ...batch, variationSeed: most, variationStrength: 0.5 }), "variationSeed", "at most 2^63-1");
   });
 
   it("works out the final size of a hires fix", () => {

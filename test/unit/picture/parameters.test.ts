@@ -95,6 +95,8 @@ describe("parameters text", () => {
         ...base,
         seed: 2n ** 63n - 1n,
         cfgScale: 4.25,
+        variationSeed: 2n ** 62n + 1n,
+        variationStrength: 0.1,
         clipSkip: 1,
         flowShift: 1e-7,
         eta: 0,

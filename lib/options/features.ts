@@ -26,6 +26,18 @@ export const guidance: Option = {
   description: "The part of the steps in which the CFG scale and the negative prompt act; the others take half the work",
 };
 
+const margin = { kind: "integer", min: 0, max: 16_384, default: 0 } as const;
+export const outpaint: Option = {
+  kind: "object",
+  members: {
+    left: { ...margin, description: "Pixels to paint on at the left" },
+    top: { ...margin, description: "Pixels to paint on at the top" },
+    right: { ...margin, description: "Pixels to paint on at the right" },
+    bottom: { ...margin, description: "Pixels to paint on at the bottom" },
+  },
+  description: "Go on with the picture to begin with beyond its sides",
+};
+
 export const skipLayerGuidance: Option = {
   kind: "object",
   orBoolean: true,

@@ -8,6 +8,7 @@ import type {
   ImageInput,
   Lora,
   ModelDefaults,
+  Outpaint,
   Preview,
   PreviewMode,
   SkipLayerGuidance,
@@ -46,6 +47,7 @@ export interface GivenImages {
   mask?: ImageInput | "alpha";
   width?: number;
   height?: number;
+  outpaint?: Outpaint;
   /** When its size depends on the picture's. */
   hires?: Hires;
 }
@@ -80,7 +82,7 @@ export function checkGenerateOptions(options: unknown, limits: ModelLimits): Che
     hires?: Hires;
   };
   const images = checkImages({ ...given, initImage, mask });
-  const { sigmas, batchCount = 1, skipLayerGuidance } = given;
+  const { sigmas, batchCount = 1, skipLayerGuidance, outpaint } = given;
 
   if (sigmas) checkSigmas(sigmas, given.steps);
   if (limits.t5 === false) checkNoT5(given);
@@ -88,7 +90,10 @@ export function checkGenerateOptions(options: unknown, limits: ModelLimits): Che
   if (skipLayerGuidance) checkGuidance(skipLayerGuidance as Required<SkipLayerGuidance>, limits.depth);
   if (preview) checkPreview(preview, limits.previewModes);
   const seeds = checkSeeds(given, batchCount);
-  const ofImages = { ...(images && { strength: 0.75, fit: "cover" }), ...(mask && { keepUnmasked: true, maskFeather: 0 }) };
+  const ofImages = {
+    ...(images && { strength: outpaint ? 0.9 : 0.75, fit: "cover" }),
+    ...((mask || outpaint) && { keepUnmasked: true, maskFeather: 0 }),
+  };
   const parameters = { ...limits.defaults, ...ofImages, ...given, ...seeds } as GenerationParameters;
   if (sigmas) parameters.steps = sigmas.length - 1;
   else checkSteps(parameters);
@@ -106,8 +111,11 @@ export function checkGenerateOptions(options: unknown, limits: ModelLimits): Che
   if (parameters.cache) checkCache(parameters.cache, parameters);
   if (hires) {
     checkHires(hires, parameters);
-    if (mask && parameters.keepUnmasked) {
-      throw new InvalidOptionError("hires", "expected keepUnmasked: false beside mask, as kept pixels cannot be put back at another size");
+    if ((mask || outpaint) && parameters.keepUnmasked) {
+      throw new InvalidOptionError(
+        "hires",
+        `expected keepUnmasked: false beside ${mask ? "mask" : "outpaint"}, as kept pixels cannot be put back at another size`,
+      );
     }
     if (images && !(given.width && given.height)) images.hires = hires;
     else parameters.hires = resolveHires(hires, parameters, limits.maxSide);
@@ -136,16 +144,26 @@ function checkSeeds(
 }
 
 function checkImages(given: Partial<GenerateOptions>): GivenImages | undefined {
-  const { initImage, mask, width, height } = given;
+  const { initImage, mask, width, height, outpaint } = given;
   const needs = (needed: "initImage" | "mask", ...names: (keyof GenerateOptions)[]) => {
     const name = given[needed] === undefined && names.find((name) => given[name] !== undefined);
     if (name) throw new InvalidOptionError(name, `expected ${needed} too, which this option is about`);
   };
-  needs("initImage", "strength", "fit", "mask");
-  needs("mask", "keepUnmasked", "maskFeather");
+  needs("initImage", "strength", "fit", "mask", "outpaint");
+  if (outpaint) checkOutpaint(outpaint, given);
+  else needs("mask", "keepUnmasked", "maskFeather");
   if (given.maskFeather && given.keepUnmasked === false)
     throw new InvalidOptionError("maskFeather", "expected 0 when keepUnmasked is false, as there is nothing to fade into");
-  return initImage === undefined ? undefined : { initImage, mask, width, height };
+  return initImage === undefined ? undefined : { initImage, mask, width, height, outpaint };
+}
+
+function checkOutpaint(outpaint: Outpaint, given: Partial<GenerateOptions>): void {
+  if (!Object.values(outpaint).some((pixels) => pixels > 0))
+    throw new InvalidOptionError("outpaint", "expected left, top, right or bottom above 0");
+  const beside = (["mask", "fit", "width", "height"] as const).find((name) => given[name] !== undefined);
+  if (beside === "mask")
+    throw new InvalidOptionError("mask", "expected either mask or outpaint, which makes one of the margins, received both");
+  if (beside) throw new InvalidOptionError(beside, "expected none beside outpaint: the size is that of initImage with the margins");
 }
 
 function checkSteps({ scheduler, steps }: GenerationParameters): void {

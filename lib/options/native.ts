@@ -12,7 +12,7 @@ export function nativeParams(
   preview?: Required<Preview>,
   plans: readonly string[] = [],
 ): NativeGenerateParams {
-  const { loras, vaeTiling, hires, scheduler, skipLayerGuidance, strength = 1, fit: _, ...rest } = parameters;
+  const { loras, vaeTiling, hires, scheduler, skipLayerGuidance, strength = 1, fit: _fit, outpaint: _outpaint, ...rest } = parameters;
   const { steps, flowShift } = parameters;
   const params: NativeGenerateParams = { ...rest };
   const planned = loras?.map((lora, i) => ({ ...lora, plan: plans[i] ?? "" }));

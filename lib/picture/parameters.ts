@@ -56,6 +56,7 @@ export function writeParameters(parameters: GenerationParameters, model: ModelTe
   if (parameters.negativeT5Prompt !== undefined) fields["Negative T5 prompt"] = parameters.negativeT5Prompt;
   const { strength, fit, keepUnmasked, maskFeather } = parameters;
   if (strength !== undefined) Object.assign(fields, { "Denoising strength": strength, "Init image fit": fit });
+  if (parameters.outpaint) fields.Outpaint = writeMembers(parameters.outpaint);
   if (maskFeather !== undefined) Object.assign(fields, { "Mask feather": maskFeather, "Keep unmasked": keepUnmasked });
   if (parameters.hires) {
     const { width, height, steps, strength, upscaler, model, tileSize } = parameters.hires;
@@ -132,6 +133,7 @@ export function parseParameters(text: string): ImageParameters {
     negativeT5Prompt: fields["Negative T5 prompt"],
     strength: number(fields["Denoising strength"]),
     fit: fits.find((fit) => fit === fields["Init image fit"]),
+    outpaint: fields.Outpaint ? readMembers(fields.Outpaint) : undefined,
     keepUnmasked: fields["Keep unmasked"] ? fields["Keep unmasked"] === "true" : undefined,
     maskFeather: number(fields["Mask feather"]),
     rng: fields.RNG,

@@ -8,6 +8,15 @@ export interface GuidanceWindow {
   end?: number;
 }
 
+/** Margins to be painted around the initial picture, in pixels, at least one of them above 0. */
+export interface Outpaint {
+  /** 0 to 16384, up to the model's `info.maxSide` with the picture. Default: 0. */
+  left?: number;
+  top?: number;
+  right?: number;
+  bottom?: number;
+}
+
 /** Skip-layer guidance, a help for SD 3.5 Medium's anatomy: adds (cond − cond without the layers)·scale. */
 export interface SkipLayerGuidance {
   /** Joint blocks to skip. Default: [7, 8, 9]. */

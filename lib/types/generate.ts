@@ -1,4 +1,15 @@
-import type { Fit, GuidanceWindow, Hires, Lora, Preview, SkipLayerGuidance, StepCache, StepCacheMode, VaeTiling } from "./features.js";
+import type {
+  Fit,
+  GuidanceWindow,
+  Hires,
+  Lora,
+  Outpaint,
+  Preview,
+  SkipLayerGuidance,
+  StepCache,
+  StepCacheMode,
+  VaeTiling,
+} from "./features.js";
 import type { ImageInput } from "./image.js";
 import type { Sampler, Scheduler } from "./names.js";
 
@@ -86,7 +97,7 @@ export interface GenerateOptions {
   /**
    * How much of the `initImage` is drawn anew, 0 to 1: the last part of the steps is drawn, rounded up (as in diffusers), at least one step.
    * At 1, or where rounding up gives all steps, the picture decides nothing but the size (and what a `mask` keeps; with `sigmas`, it is
-   * still mixed in where they begin below 1). Default: 0.75.
+   * still mixed in where they begin below 1). Default: 0.75, with `outpaint` 0.9.
    */
   strength?: number;
   /** How `initImage` and `mask` are put into `width` x `height`. "contain" leaves bars, white in the picture and to be painted in the mask. Default: "cover". */
@@ -96,6 +107,13 @@ export interface GenerateOptions {
    * `"alpha"`: where `initImage` is transparent (alpha below 128), and the bars of "contain". InvalidOptionError when that is nowhere.
    */
   mask?: ImageInput | "alpha";
+  /**
+   * Go on with the `initImage` beyond its sides: the result is the picture in its own size with these margins, which are painted. They grow so that the sides
+   * are multiples of 16. The picture's own pixels are kept as outside a `mask`, with `keepUnmasked` and `maskFeather`; not together with `mask`, `fit`,
+   * `width` and `height`. Before they are painted, the margins go on with the edge's pixels and noise. InvalidOptionError when a side without margins is
+   * no multiple of 16, or a side gets too long.
+   */
+  outpaint?: Outpaint;
   /**
    * Put the pixels of `initImage` back where nothing was to be painted, unchanged to the bit. Without it these pixels too have passed
    * through the autoencoder, and the painted part is rounded up to blocks of 8x8. Default: true.

@@ -1,4 +1,4 @@
-import type { Fit, GuidanceWindow, SkipLayerGuidance, StepCache, VaeTiling } from "./features.js";
+import type { Fit, GuidanceWindow, Outpaint, SkipLayerGuidance, StepCache, VaeTiling } from "./features.js";
 import type { HiresParameters } from "./result.js";
 
 /** What an image file says about how it was made. Fields that the text does not name are absent. */
@@ -31,6 +31,7 @@ export interface ImageParameters {
   /** Only for image to image; `keepUnmasked` and `maskFeather` only for inpainting. */
   strength?: number;
   fit?: Fit;
+  outpaint?: Outpaint;
   keepUnmasked?: boolean;
   maskFeather?: number;
   /** `model` is the file's name alone. */

@@ -1,4 +1,4 @@
-import type { Fit, GuidanceWindow, HiresUpscaler, Lora, SkipLayerGuidance, StepCache, VaeTiling } from "./features.js";
+import type { Fit, GuidanceWindow, HiresUpscaler, Lora, Outpaint, SkipLayerGuidance, StepCache, VaeTiling } from "./features.js";
 import type { Image } from "./image.js";
 import type { Sampler, Scheduler } from "./names.js";
 
@@ -32,7 +32,9 @@ export interface GenerationParameters {
   /** With an `initImage`. */
   strength?: number;
   fit?: Fit;
-  /** With a `mask`. */
+  /** As they were painted. */
+  outpaint?: Required<Outpaint>;
+  /** With a `mask` or `outpaint`. */
   keepUnmasked?: boolean;
   maskFeather?: number;
   hires?: HiresParameters;

@@ -77,6 +77,7 @@ describe("generate options", () => {
     ["eta", ["0", -0.5, Number.POSITIVE_INFINITY], "a number from 0"],
     ["flowShift", ["3", 0, -1, 1e-60, Number.NaN], "a number above 0"],
     ["sigmas", ["1,0", [1], Array(1002).fill(1), { 0: 1, 1: 0, length: 2 }], "an array of 2 to 1001 items"],
+    ["outpaint", [true, 16, [16]], "an object"],
     ["variationSeed", [-1, 1.5, "1"], "an integer from 0 to 2^63-1"],
     ["variationStrength", [-0.1, 1.1, "1"], "a number from 0 to 1"],
     ["guidance", [true, "on", [0, 1]], "an object"],

@@ -84,7 +84,7 @@ export interface NativeGenerateParams
   extends Partial<
     Omit<
       GenerationParameters,
-      "fit" | "outpaint" | "sampler" | "scheduler" | "loras" | "vaeTiling" | "cache" | "hires" | "skipLayerGuidance"
+      "fit" | "noiseLevel" | "outpaint" | "sampler" | "scheduler" | "loras" | "vaeTiling" | "cache" | "hires" | "skipLayerGuidance"
     >
   > {
   sampler?: string;

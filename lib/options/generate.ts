@@ -18,7 +18,7 @@ import type {
 import { checkOptions, checkValue, maxSeed, type Option, type OptionTable } from "./check.js";
 import { takeTags } from "./loras.js";
 import { scheduleSteps } from "./samplers.js";
-import { hiresSteps } from "./schedule.js";
+import { hiresSteps, ownSchedulers } from "./schedule.js";
 
 import { countOptions, generateOptions, previewModes, promptOption, side } from "./tables.js";
 
@@ -91,12 +91,13 @@ export function checkGenerateOptions(options: unknown, limits: ModelLimits): Che
   if (preview) checkPreview(preview, limits.previewModes);
   const seeds = checkSeeds(given, batchCount);
   const ofImages = {
-    ...(images && { strength: outpaint ? 0.9 : 0.75, fit: "cover" }),
+    ...(images && { ...(given.noiseLevel === undefined && { strength: outpaint ? 0.9 : 0.75 }), fit: "cover" }),
     ...((mask || outpaint) && { keepUnmasked: true, maskFeather: 0 }),
   };
   const parameters = { ...limits.defaults, ...ofImages, ...given, ...seeds } as GenerationParameters;
   if (sigmas) parameters.steps = sigmas.length - 1;
   else checkSteps(parameters);
+  if (given.noiseLevel !== undefined) checkNoiseLevel(given, parameters);
   const { prompt: plain, loras: tagged } = takeTags(given.prompt, limits.loraDir);
   const loras = [...((given.loras ?? []) as Required<Lora>[]), ...tagged];
   const { max: most } = generateOptions.loras as Extract<Option, { kind: "list" }>;
@@ -149,7 +150,7 @@ function checkImages(given: Partial<GenerateOptions>): GivenImages | undefined {
     const name = given[needed] === undefined && names.find((name) => given[name] !== undefined);
     if (name) throw new InvalidOptionError(name, `expected ${needed} too, which this option is about`);
   };
-  needs("initImage", "strength", "fit", "mask", "outpaint");
+  needs("initImage", "strength", "noiseLevel", "fit", "mask", "outpaint");
   if (outpaint) checkOutpaint(outpaint, given);
   else needs("mask", "keepUnmasked", "maskFeather");
   if (given.maskFeather && given.keepUnmasked === false)
@@ -164,6 +165,17 @@ function checkOutpaint(outpaint: Outpaint, given: Partial<GenerateOptions>): voi
   if (beside === "mask")
     throw new InvalidOptionError("mask", "expected either mask or outpaint, which makes one of the margins, received both");
   if (beside) throw new InvalidOptionError(beside, "expected none beside outpaint: the size is that of initImage with the margins");
+}
+
+function checkNoiseLevel({ strength, sigmas }: GenerateOptions, { scheduler }: GenerationParameters): void {
+  if (strength !== undefined) throw new InvalidOptionError("noiseLevel", "expected either strength or noiseLevel, received both");
+  if (sigmas) throw new InvalidOptionError("noiseLevel", "expected none beside sigmas, of which the first is that level");
+  if (ownSchedulers.includes(scheduler)) return;
+  const known = ownSchedulers.map((name) => JSON.stringify(name)).join(" or ");
+  throw new InvalidOptionError(
+    "noiseLevel",
+    `expected the scheduler ${known}, whose levels are known before, received ${JSON.stringify(scheduler)}`,
+  );
 }
 
 function checkSteps({ scheduler, steps }: GenerationParameters): void {

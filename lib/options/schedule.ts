@@ -24,6 +24,15 @@ export function normalSigmas(steps: number, shift: number): number[] {
   return [...Array.from({ length: steps }, (_, i) => float(shifted(time(i), shift))), 0];
 }
 
+/** The schedules that are ours and not the engine's. */
+export const ownSchedulers: readonly string[] = ["normal", "beta"];
+
+/** The end of a schedule: this level, and the levels below it. */
+export function levelsFrom(level: number, sigmas: readonly number[]): number[] {
+  const first = float(level);
+  return [first, ...sigmas.filter((sigma) => sigma < first)];
+}
+
 /** The levels of `scheduler`, `steps` and a 0, where the schedule is ours and not the engine's. */
 export function ownSigmas(scheduler: string, steps: number, shift: number): number[] | undefined {
   if (scheduler === "normal") return normalSigmas(steps, shift);
@@ -52,8 +61,16 @@ export function drawnSteps(strength: number, steps: number): number {
 }
 
 /** Steps of each pass of the picture. */
-export function passes({ steps, strength, hires }: Pick<GenerationParameters, "steps" | "strength" | "hires">): number[] {
-  return [strength === undefined ? steps : drawnSteps(strength, steps), ...(hires ? [hiresSteps(hires).drawn] : [])];
+export function passes(parameters: GenerationParameters): number[] {
+  const { steps, strength, hires } = parameters;
+  const begun = beginning(parameters);
+  const first = begun ? begun.length - 1 : strength === undefined ? steps : drawnSteps(strength, steps);
+  return [first, ...(hires ? [hiresSteps(hires).drawn] : [])];
+}
+
+/** The levels of the first pass with a `noiseLevel`. */
+export function beginning({ noiseLevel, scheduler, steps, flowShift }: GenerationParameters): number[] | undefined {
+  return noiseLevel === undefined ? undefined : levelsFrom(noiseLevel, ownSigmas(scheduler, steps, flowShift) ?? []);
 }
 
 /**

@@ -191,6 +191,13 @@ export const generateOptions: OptionTable = {
   cache,
   initImage: { kind: "image", description: "Picture to begin with" },
   strength: { ...part, defaultText: "0.75, with outpaint 0.9", description: "How much of the initial picture is drawn anew" },
+  noiseLevel: {
+    kind: "number",
+    min: 0,
+    above: true,
+    max: 1,
+    description: "The noise level to begin at, instead of a strength; 1 is pure noise",
+  },
   fit: { kind: "enum", values: fits, defaultText: "cover", description: "How picture and mask are put into another size" },
   mask: { kind: "image", words: ["alpha"], description: "Paint only where this picture is white, or (alpha) the first is transparent" },
   outpaint,

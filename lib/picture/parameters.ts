@@ -54,8 +54,10 @@ export function writeParameters(parameters: GenerationParameters, model: ModelTe
   if (cache) fields["Step cache"] = writeMembers(cache);
   if (parameters.t5Prompt !== undefined) fields["T5 prompt"] = parameters.t5Prompt;
   if (parameters.negativeT5Prompt !== undefined) fields["Negative T5 prompt"] = parameters.negativeT5Prompt;
-  const { strength, fit, keepUnmasked, maskFeather } = parameters;
-  if (strength !== undefined) Object.assign(fields, { "Denoising strength": strength, "Init image fit": fit });
+  const { strength, noiseLevel, fit, keepUnmasked, maskFeather } = parameters;
+  if (strength !== undefined) fields["Denoising strength"] = strength;
+  if (noiseLevel !== undefined) fields["Noise level"] = noiseLevel;
+  if (fit) fields["Init image fit"] = fit;
   if (parameters.outpaint) fields.Outpaint = writeMembers(parameters.outpaint);
   if (maskFeather !== undefined) Object.assign(fields, { "Mask feather": maskFeather, "Keep unmasked": keepUnmasked });
   if (parameters.hires) {
@@ -132,6 +134,7 @@ export function parseParameters(text: string): ImageParameters {
     t5Prompt: fields["T5 prompt"],
     negativeT5Prompt: fields["Negative T5 prompt"],
     strength: number(fields["Denoising strength"]),
+    noiseLevel: number(fields["Noise level"]),
     fit: fits.find((fit) => fit === fields["Init image fit"]),
     outpaint: fields.Outpaint ? readMembers(fields.Outpaint) : undefined,
     keepUnmasked: fields["Keep unmasked"] ? fields["Keep unmasked"] === "true" : undefined,

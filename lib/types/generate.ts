@@ -100,6 +100,11 @@ export interface GenerateOptions {
    * still mixed in where they begin below 1). Default: 0.75, with `outpaint` 0.9.
    */
   strength?: number;
+  /**
+   * The noise level (sigma) to begin at, above 0 to 1, instead of `strength`: the picture is that part noise, whatever the number of steps, and that level
+   * and the schedule's below it are drawn. 1 is pure noise. Schedulers `normal` and `beta` alone; not together with `sigmas`. Default: `strength` decides.
+   */
+  noiseLevel?: number;
   /** How `initImage` and `mask` are put into `width` x `height`. "contain" leaves bars, white in the picture and to be painted in the mask. Default: "cover". */
   fit?: Fit;
   /**

@@ -30,6 +30,7 @@ export interface ImageParameters {
   cache?: StepCache;
   /** Only for image to image; `keepUnmasked` and `maskFeather` only for inpainting. */
   strength?: number;
+  noiseLevel?: number;
   fit?: Fit;
   outpaint?: Outpaint;
   keepUnmasked?: boolean;

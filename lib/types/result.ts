@@ -31,6 +31,7 @@ export interface GenerationParameters {
   cache?: StepCache;
   /** With an `initImage`. */
   strength?: number;
+  noiseLevel?: number;
   fit?: Fit;
   /** As they were painted. */
   outpaint?: Required<Outpaint>;

@@ -16,7 +16,7 @@ import {
   weightTypes,
 } from "../../lib/options/index.js";
 import { refusedSamplers, refusedSchedulers } from "../../lib/options/samplers.js";
-import { guidanceWindow, normalSigmas } from "../../lib/options/schedule.js";
+import { guidanceWindow, levelsFrom, normalSigmas } from "../../lib/options/schedule.js";
 
 const defaults = { width: 128, height: 128, steps: 8, cfgScale: 1, sampler: "euler", scheduler: "normal", flowShift: 3 } as const;
 const values = (fields: NativeField[]) => Object.fromEntries(fields.map((field) => [field.name, field.value]));
@@ -79,7 +79,7 @@ test("every generate option reaches the engine's struct", () => {
   const names = Object.keys(given).filter((name) => !nestedNames.includes(name as "cache"));
   for (const name of nestedNames) names.push(...Object.keys(given[name]).map((part) => `${name}.${part}`));
   names.push(...others);
-  const publicNames = Object.keys(generateOptions).filter((name) => !["signal", "outpaint"].includes(name)); // outpaint makes a mask, in TypeScript
+  const publicNames = Object.keys(generateOptions).filter((name) => !["signal", "outpaint", "noiseLevel"].includes(name)); // the last two become a mask and sigmas, in TypeScript
   const handled = ["fit", "force"]; // by TypeScript alone
   assert.deepEqual(Object.keys(given).sort(), publicNames.sort(), "this test covers every option");
   assert.deepEqual(
@@ -130,6 +130,8 @@ test("the schedule that is ours reaches the engine as noise levels, and a hires 
   assert.deepEqual(check({ steps: 3 }), { sigmas: normalSigmas(3, 3), steps: 3, hires: [] });
   assert.deepEqual(check({ steps: 3, hires }), { sigmas: normalSigmas(3, 3), steps: 3, hires: normalSigmas(4, 3).slice(1) });
   assert.deepEqual(check({ sigmas: levels, hires }), { sigmas: levels, steps: 2, hires: normalSigmas(4, 3).slice(1) });
+  const begun = check({ steps: 4, initImage: pixels(16, 16, 3), noiseLevel: 0.7 });
+  assert.deepEqual(begun, { sigmas: levelsFrom(0.7, normalSigmas(4, 3)), steps: 3, hires: [] });
   const beta = { scheduler: "beta", steps: 3 };
   assert.deepEqual(check({ ...beta, hires }), { sigmas: betaSigmas(3, 3), steps: 3, hires: betaSigmas(4, 3).slice(1) });
   assert.deepEqual(check({ steps: 3, scheduler: "discrete", hires }), { sigmas: [], steps: 3, hires: [] });

@@ -78,6 +78,7 @@ describe("generate options", () => {
     ["flowShift", ["3", 0, -1, 1e-60, Number.NaN], "a number above 0"],
     ["sigmas", ["1,0", [1], Array(1002).fill(1), { 0: 1, 1: 0, length: 2 }], "an array of 2 to 1001 items"],
     ["outpaint", [true, 16, [16]], "an object"],
+    ["noiseLevel", [0, 1.1, "1"], "a number above 0, at most 1"],
     ["variationSeed", [-1, 1.5, "1"], "an integer from 0 to 2^63-1"],
     ["variationStrength", [-0.1, 1.1, "1"], "a number from 0 to 1"],
     ["guidance", [true, "on", [0, 1]], "an object"],
@@ -183,6 +184,19 @@ describe("generate options", () => {
     assert.equal(check({ ...batch, seed: most, variationSeed: 1, variationStrength: 0.5 }).seed, most);
     rejects(() => check({ ...batch, seed: most, variationSeed: 1, variationStrength: 0 }), "seed", "at most 2^63-1");
     rejects(() => check({ ...batch, variationSeed: most, variationStrength: 0.5 }), "variationSeed", "at most 2^63-1");
+  });
+
+  it("takes a noise level instead of a strength", () => {
+    const initImage = { data: new Uint8Array(3), width: 1, height: 1, channels: 3 };
+    const of = (options: object) => check({ prompt: "a", initImage, ...options });
+    const { strength, noiseLevel, fit } = of({ noiseLevel: 0.5 });
+    assert.deepEqual([strength, noiseLevel, fit], [undefined, 0.5, "cover"]);
+    assert.equal(of({}).strength, 0.75);
+    rejects(() => check({ prompt: "a", noiseLevel: 0.5 }), "noiseLevel", "initImage too");
+    rejects(() => of({ noiseLevel: 0.5, strength: 0.5 }), "noiseLevel", "either strength or noiseLevel");
+    rejects(() => of({ noiseLevel: 0.5, sigmas: [0.5, 0] }), "noiseLevel", "none beside sigmas");
+    rejects(() => of({ noiseLevel: 0.5, scheduler: "karras" }), "noiseLevel", '"normal" or "beta"');
+    assert.equal(of({ noiseLevel: 0.5, scheduler: "beta" }).noiseLevel, 0.5);
   });
 
   it("works out the final size of a hires fix", () => {

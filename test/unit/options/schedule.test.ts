@@ -1,7 +1,15 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { betaSigmas } from "../../../lib/options/beta.js";
-import { drawnSteps, guidanceWindow, hiresSigmas, normalSigmas } from "../../../lib/options/schedule.js";
+import {
+  drawnSteps,
+  guidanceWindow,
+  hiresSigmas,
+  levelsFrom,
+  normalSigmas,
+  ownSchedulers,
+  ownSigmas,
+} from "../../../lib/options/schedule.js";
 
 const close = (actual: number[], expected: number[]) => {
   assert.equal(actual.length, expected.length);
@@ -58,6 +66,15 @@ describe("the beta schedule", () => {
 });
 
 describe("image to image", () => {
+  it("begins at a noise level, whatever the steps", () => {
+    assert.deepEqual(levelsFrom(0.5, [1, 0.75, 0.5, 0.25, 0]), [0.5, 0.25, 0]);
+    assert.deepEqual(levelsFrom(0.6, [1, 0.75, 0.5, 0.25, 0]), [Math.fround(0.6), 0.5, 0.25, 0]);
+    assert.deepEqual(levelsFrom(0.001, [1, 0.75, 0.5, 0.25, 0]), [Math.fround(0.001), 0]);
+    assert.deepEqual(levelsFrom(1, [1, 0.75, 0]), [1, 0.75, 0]);
+    for (const scheduler of ownSchedulers) assert.ok(ownSigmas(scheduler, 4, 3));
+    assert.equal(ownSigmas("karras", 4, 3), undefined);
+  });
+
   it("draws as many steps as diffusers", () => {
     const drawn = (steps: number, ...strengths: number[]) => strengths.map((strength) => drawnSteps(strength, steps));
     assert.deepEqual(drawn(7, 0.45, 0.01, 0, 1, 6 / 7), [4, 1, 1, 7, 6]);

@@ -97,6 +97,7 @@ describe("parameters text", () => {
         cfgScale: 4.25,
         variationSeed: 2n ** 62n + 1n,
         variationStrength: 0.1,
+        noiseLevel: 0.625,
         outpaint: { left: 16, top: 0, right: 0, bottom: 32 },
         clipSkip: 1,
         flowShift: 1e-7,

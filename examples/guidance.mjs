@@ -8,6 +8,7 @@ const variants = {
   plain: { cfgScale: 1 },
   guided: { cfgScale: 2 },
   negative: { cfgScale: 2, negativePrompt: "a blue background" },
+  early: { cfgScale: 2, negativePrompt: "a blue background", guidance: { end: 0.5 } }, // in the first two of four steps
   "negative-alone": { cfgScale: 0, negativePrompt: "a blue background" },
 };
 for (const [name, options] of Object.entries(variants)) {

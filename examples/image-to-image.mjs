@@ -13,4 +13,12 @@ for (const strength of [0.25, 0.5, 0.75]) {
   await images[0].toFile(file);
   console.log(file);
 }
+// Half noise, half picture, whatever the number of steps.
+const begun = await model.generate({
+  prompt: "a yellow square on a purple background",
+  initImage: first.images[0],
+  noiseLevel: 0.5,
+  seed: 5,
+});
+await begun.images[0].toFile(path.join(folder, "noise-level-0.5.png"));
 await model.dispose();

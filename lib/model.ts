@@ -21,7 +21,16 @@ import { readImages } from "./picture/inputs.js";
 import { type ModelText, writeParameters } from "./picture/parameters.js";
 import { Generation, progressEvent } from "./run/generation.js";
 import { unwatch, watch } from "./run/undisposed.js";
-import type { CountTokensOptions, GenerateOptions, ModelInfo, ModelMemory, ModelOptions, Timings, TokenCounts } from "./types/index.js";
+import type {
+  CountTokensOptions,
+  GenerateOptions,
+  GenerationParameters,
+  ModelInfo,
+  ModelMemory,
+  ModelOptions,
+  Timings,
+  TokenCounts,
+} from "./types/index.js";
 
 /**
  * Loads a model. When the promise resolves, all weights are in memory.
@@ -89,6 +98,12 @@ function describeModel(native: NativeModelInfo, { files, name, family: known, as
     name: name ?? modelName(mainFile(files)),
     files,
   };
+}
+
+/** What drew one picture of a batch. */
+function ofPicture(parameters: GenerationParameters, seed: bigint, index: number): GenerationParameters {
+  const { variationSeed, variationStrength } = parameters;
+  return { ...parameters, seed, ...(variationSeed !== undefined && variationStrength && { variationSeed: variationSeed + BigInt(index) }) };
 }
 
 /** A loaded model; comes from `loadModel`. */
@@ -162,7 +177,7 @@ export class Model implements AsyncDisposable {
           started();
           return job;
         },
-        describe: (seed) => writeParameters({ ...parameters, seed }, this.#describe()),
+        describe: (seed, index) => writeParameters(ofPicture(parameters, seed, index), this.#describe()),
       };
     }, site);
     if (waits) this.#standInLine(new Promise<void>((resolve) => (started = resolve)), run);

@@ -6,6 +6,7 @@
 #include "engine/announcements.h"
 #include "engine/callbacks.h"
 #include "engine/esrgan.h"
+#include "engine/guidance.h"
 #include "engine/prompt.h"
 #include "image.h"
 #include "inpaint.h"
@@ -72,6 +73,7 @@ class GenerateJob final : public PhasedJob {
     if (model_->context == nullptr) throw Failure(code::Disposed, "the model has been disposed");
     const PreviewsEnd previews_end;
     engine::set_preview(params.preview_mode, false);
+    engine::set_guidance_window(params.guidance_window);
     const Clock::time_point start = Clock::now();
     if (uses_esrgan()) engine::check_esrgan(params.hires.model_path, "hires.model");
     if (params.mask_image.data != nullptr) {
@@ -79,11 +81,16 @@ class GenerateJob final : public PhasedJob {
       params.mask_image = inpaint_->engine_mask();
     }
     const int64_t first_seed = params.seed;
+    const int64_t first_variation = params.variation.seed;
     const int count = params.batch_count;
     params.batch_count = 1;
     apply_loras();
     for (image_ = 0; image_ < count; image_++) {
-      params.seed = first_seed + image_;
+      // A batch of variations is one of the other seeds.
+      if (params.variation.strength > 0)
+        params.variation.seed = first_variation + image_;
+      else
+        params.seed = first_seed + image_;
       draw();
     }
     total_ = seconds_since(start);
@@ -129,7 +136,9 @@ class GenerateJob final : public PhasedJob {
   void draw() {
     pass_ = params.hires.enabled ? 1 : 0;
     enter(Phase::Encode);
-    engine::begin_picture(model_->context);
+    params.variation.width = static_cast<size_t>(params.width / 8);  // pixels of a latent's place
+    params.variation.hires_width = static_cast<size_t>(params.hires.target_width / 8);
+    engine::begin_picture(model_->context, params.variation);
     sd_image_t* images = generated();
     throw_if_cancelled();
     if (images == nullptr || images[0].data == nullptr) {
@@ -190,6 +199,7 @@ void check_images(Napi::Env env, const params::GenerateParams& params) {
   }
   if (params.mask_feather < 0 || params.mask_feather > 65535) params::fail(env, "maskFeather", "expected 0 to 65535");
   if (params.strength < 0 || params.strength > 1) params::fail(env, "strength", "expected 0 to 1");
+  if (params.variation.strength < 0 || params.variation.strength > 1) params::fail(env, "variationStrength", "expected 0 to 1");
 }
 
 }  // namespace

@@ -82,7 +82,10 @@ export interface NativeConvertParams {
 /** Mirrors `native/params/generate.cc`. */
 export interface NativeGenerateParams
   extends Partial<
-    Omit<GenerationParameters, "fit" | "sampler" | "scheduler" | "loras" | "vaeTiling" | "cache" | "hires" | "skipLayerGuidance">
+    Omit<
+      GenerationParameters,
+      "fit" | "noiseLevel" | "outpaint" | "sampler" | "scheduler" | "loras" | "vaeTiling" | "cache" | "hires" | "skipLayerGuidance"
+    >
   > {
   sampler?: string;
   scheduler?: string;

@@ -8,6 +8,7 @@ import type {
   ImageInput,
   Lora,
   ModelDefaults,
+  Outpaint,
   Preview,
   PreviewMode,
   SkipLayerGuidance,
@@ -17,6 +18,7 @@ import type {
 import { checkOptions, checkValue, maxSeed, type Option, type OptionTable } from "./check.js";
 import { takeTags } from "./loras.js";
 import { scheduleSteps } from "./samplers.js";
+import { hiresSteps, ownSchedulers } from "./schedule.js";
 
 import { countOptions, generateOptions, previewModes, promptOption, side } from "./tables.js";
 
@@ -45,6 +47,7 @@ export interface GivenImages {
   mask?: ImageInput | "alpha";
   width?: number;
   height?: number;
+  outpaint?: Outpaint;
   /** When its size depends on the picture's. */
   hires?: Hires;
 }
@@ -79,20 +82,22 @@ export function checkGenerateOptions(options: unknown, limits: ModelLimits): Che
     hires?: Hires;
   };
   const images = checkImages({ ...given, initImage, mask });
-  const { sigmas, batchCount = 1, skipLayerGuidance } = given;
+  const { sigmas, batchCount = 1, skipLayerGuidance, outpaint } = given;
 
   if (sigmas) checkSigmas(sigmas, given.steps);
   if (limits.t5 === false) checkNoT5(given);
+  if (given.guidance) checkWindow("guidance", given.guidance);
   if (skipLayerGuidance) checkGuidance(skipLayerGuidance as Required<SkipLayerGuidance>, limits.depth);
   if (preview) checkPreview(preview, limits.previewModes);
-  const seed = (given.seed as bigint | undefined) ?? BigInt(randomInt(2 ** 32));
-  if (seed + BigInt(batchCount - 1) > maxSeed) {
-    throw new InvalidOptionError("seed", `expected seed + batchCount - 1 to be at most 2^63-1, received ${seed}n and ${batchCount}`);
-  }
-  const ofImages = { ...(images && { strength: 0.75, fit: "cover" }), ...(mask && { keepUnmasked: true, maskFeather: 0 }) };
-  const parameters = { ...limits.defaults, ...ofImages, ...given, seed } as GenerationParameters;
+  const seeds = checkSeeds(given, batchCount);
+  const ofImages = {
+    ...(images && { ...(given.noiseLevel === undefined && { strength: outpaint ? 0.9 : 0.75 }), fit: "cover" }),
+    ...((mask || outpaint) && { keepUnmasked: true, maskFeather: 0 }),
+  };
+  const parameters = { ...limits.defaults, ...ofImages, ...given, ...seeds } as GenerationParameters;
   if (sigmas) parameters.steps = sigmas.length - 1;
   else checkSteps(parameters);
+  if (given.noiseLevel !== undefined) checkNoiseLevel(given, parameters);
   const { prompt: plain, loras: tagged } = takeTags(given.prompt, limits.loraDir);
   const loras = [...((given.loras ?? []) as Required<Lora>[]), ...tagged];
   const { max: most } = generateOptions.loras as Extract<Option, { kind: "list" }>;
@@ -106,9 +111,12 @@ export function checkGenerateOptions(options: unknown, limits: ModelLimits): Che
   if (parameters.vaeTiling) parameters.vaeTiling = checkTiling(parameters.vaeTiling);
   if (parameters.cache) checkCache(parameters.cache, parameters);
   if (hires) {
-    checkHires(hires);
-    if (mask && parameters.keepUnmasked) {
-      throw new InvalidOptionError("hires", "expected keepUnmasked: false beside mask, as kept pixels cannot be put back at another size");
+    checkHires(hires, parameters);
+    if ((mask || outpaint) && parameters.keepUnmasked) {
+      throw new InvalidOptionError(
+        "hires",
+        `expected keepUnmasked: false beside ${mask ? "mask" : "outpaint"}, as kept pixels cannot be put back at another size`,
+      );
     }
     if (images && !(given.width && given.height)) images.hires = hires;
     else parameters.hires = resolveHires(hires, parameters, limits.maxSide);
@@ -116,17 +124,58 @@ export function checkGenerateOptions(options: unknown, limits: ModelLimits): Che
   return { parameters, images, preview, force, priority, signal };
 }
 
+/** The seeds, random where they were left open. A batch counts up the one that its pictures do not share. */
+function checkSeeds(
+  { seed, variationSeed, variationStrength }: Partial<GenerateOptions>,
+  batchCount: number,
+): Partial<GenerationParameters> {
+  if (variationSeed !== undefined && variationStrength === undefined)
+    throw new InvalidOptionError("variationSeed", "expected variationStrength too, 0 to 1");
+  const random = () => BigInt(randomInt(2 ** 32));
+  const seeds = {
+    seed: (seed as bigint | undefined) ?? random(),
+    ...(variationStrength !== undefined && { variationSeed: (variationSeed as bigint | undefined) ?? random() }),
+  };
+  const name = variationStrength ? "variationSeed" : "seed";
+  const first = seeds[name] ?? 0n;
+  if (first + BigInt(batchCount - 1) > maxSeed) {
+    throw new InvalidOptionError(name, `expected ${name} + batchCount - 1 to be at most 2^63-1, received ${first}n and ${batchCount}`);
+  }
+  return seeds;
+}
+
 function checkImages(given: Partial<GenerateOptions>): GivenImages | undefined {
-  const { initImage, mask, width, height } = given;
+  const { initImage, mask, width, height, outpaint } = given;
   const needs = (needed: "initImage" | "mask", ...names: (keyof GenerateOptions)[]) => {
     const name = given[needed] === undefined && names.find((name) => given[name] !== undefined);
     if (name) throw new InvalidOptionError(name, `expected ${needed} too, which this option is about`);
   };
-  needs("initImage", "strength", "fit", "mask");
-  needs("mask", "keepUnmasked", "maskFeather");
+  needs("initImage", "strength", "noiseLevel", "fit", "mask", "outpaint");
+  if (outpaint) checkOutpaint(outpaint, given);
+  else needs("mask", "keepUnmasked", "maskFeather");
   if (given.maskFeather && given.keepUnmasked === false)
     throw new InvalidOptionError("maskFeather", "expected 0 when keepUnmasked is false, as there is nothing to fade into");
-  return initImage === undefined ? undefined : { initImage, mask, width, height };
+  return initImage === undefined ? undefined : { initImage, mask, width, height, outpaint };
+}
+
+function checkOutpaint(outpaint: Outpaint, given: Partial<GenerateOptions>): void {
+  if (!Object.values(outpaint).some((pixels) => pixels > 0))
+    throw new InvalidOptionError("outpaint", "expected left, top, right or bottom above 0");
+  const beside = (["mask", "fit", "width", "height"] as const).find((name) => given[name] !== undefined);
+  if (beside === "mask")
+    throw new InvalidOptionError("mask", "expected either mask or outpaint, which makes one of the margins, received both");
+  if (beside) throw new InvalidOptionError(beside, "expected none beside outpaint: the size is that of initImage with the margins");
+}
+
+function checkNoiseLevel({ strength, sigmas }: GenerateOptions, { scheduler }: GenerationParameters): void {
+  if (strength !== undefined) throw new InvalidOptionError("noiseLevel", "expected either strength or noiseLevel, received both");
+  if (sigmas) throw new InvalidOptionError("noiseLevel", "expected none beside sigmas, of which the first is that level");
+  if (ownSchedulers.includes(scheduler)) return;
+  const known = ownSchedulers.map((name) => JSON.stringify(name)).join(" or ");
+  throw new InvalidOptionError(
+    "noiseLevel",
+    `expected the scheduler ${known}, whose levels are known before, received ${JSON.stringify(scheduler)}`,
+  );
 }
 
 function checkSteps({ scheduler, steps }: GenerationParameters): void {
@@ -142,8 +191,14 @@ function checkPreview({ mode }: Required<Preview>, available: readonly PreviewMo
   throw new InvalidOptionError("preview.mode", `expected ${list} with the parts this model has, received ${JSON.stringify(mode)}${remedy}`);
 }
 
-function checkHires(hires: Hires): void {
-  const { scale, model, upscaler = model ? "model" : "latent" } = hires;
+function checkHires(hires: Hires, { scheduler, steps: base }: GenerationParameters): void {
+  const { scale, model, upscaler = model ? "model" : "latent", steps = base, strength = 0.7 } = hires;
+  const { all } = hiresSteps({ steps, strength });
+  const most = scheduler === "beta" ? (scheduleSteps.beta?.max ?? all) : all;
+  if (all > most) {
+    const detail = `expected at most ${Math.floor(most * strength)} with strength ${strength}, as the scheduler "${scheduler}" has at most ${most} steps`;
+    throw new InvalidOptionError("hires.steps", `${detail} and these would be the last of ${all}, received ${steps}`);
+  }
   if (scale !== undefined && (hires.width ?? hires.height) !== undefined) {
     throw new InvalidOptionError("hires.scale", "expected either scale or width and height, received both");
   }
@@ -196,7 +251,11 @@ function checkGuidance({ layers, start, end }: Required<SkipLayerGuidance>, dept
     const detail = `expected an integer from 0 to ${depth - 1}, as the model has ${depth} blocks, received ${layers[wrong]}`;
     throw new InvalidOptionError(`skipLayerGuidance.layers[${wrong}]`, detail);
   }
-  if (start > end) throw new InvalidOptionError("skipLayerGuidance.end", `expected at least ${start}, the start, received ${end}`);
+  checkWindow("skipLayerGuidance", { start, end });
+}
+
+function checkWindow(option: string, { start = 0, end = 1 }: { start?: number; end?: number }): void {
+  if (start > end) throw new InvalidOptionError(`${option}.end`, `expected at least ${start}, the start, received ${end}`);
 }
 
 function checkTiling({ tileSize, relativeSize, overlap }: VaeTiling): VaeTiling {

@@ -1,6 +1,6 @@
 import type { NativeGenerateParams, NativeImages } from "../engine/binding.js";
 import type { GenerationParameters, Preview } from "../types/index.js";
-import { drawnSteps, guidanceWindow, hiresSigmas, normalSigmas, passes } from "./schedule.js";
+import { beginning, drawnSteps, guidanceWindow, hiresSigmas, ownSigmas, passes } from "./schedule.js";
 
 /**
  * The parameters as native code takes them: the members have the same names.
@@ -12,7 +12,18 @@ export function nativeParams(
   preview?: Required<Preview>,
   plans: readonly string[] = [],
 ): NativeGenerateParams {
-  const { loras, vaeTiling, hires, scheduler, skipLayerGuidance, strength = 1, fit: _, ...rest } = parameters;
+  const {
+    loras,
+    vaeTiling,
+    hires,
+    scheduler,
+    skipLayerGuidance,
+    strength = 1,
+    fit: _fit,
+    outpaint: _outpaint,
+    noiseLevel,
+    ...rest
+  } = parameters;
   const { steps, flowShift } = parameters;
   const params: NativeGenerateParams = { ...rest };
   const planned = loras?.map((lora, i) => ({ ...lora, plan: plans[i] ?? "" }));
@@ -25,12 +36,14 @@ export function nativeParams(
   if (hires) params.hires = { enabled: true, ...hires };
   if (preview) params.preview = preview;
   // From pure noise, nothing of the picture is left: no need to encode it, and the bytes are those of text to image.
-  const unused = strength === 1 && !images?.mask && !parameters.sigmas;
+  const unused = strength === 1 && (noiseLevel ?? 1) === 1 && !images?.mask && !parameters.sigmas;
   if (images && !unused) Object.assign(params, images, { strength: engineStrength(strength, steps) });
-  if (scheduler !== "normal") params.scheduler = scheduler;
+  const sigmas = ownSigmas(scheduler, steps, flowShift);
+  if (!sigmas) params.scheduler = scheduler;
   else {
-    params.sigmas ??= normalSigmas(steps, flowShift);
-    if (hires) params.hires = { enabled: true, ...hires, sigmas: hiresSigmas(hires, flowShift) };
+    params.sigmas ??= beginning(parameters) ?? sigmas;
+    if (noiseLevel !== undefined) params.steps = params.sigmas.length - 1;
+    if (hires) params.hires = { enabled: true, ...hires, sigmas: hiresSigmas(hires, flowShift, scheduler) };
   }
   if (skipLayerGuidance) params.skipLayerGuidance = guidanceWindow(skipLayerGuidance, passes(parameters));
   return params;

@@ -19,4 +19,5 @@ export const scheduleSteps: Record<string, { min?: number; max?: number }> = {
   bong_tangent: { min: 2 },
   lcm: { max: 50 },
   smoothstep: { max: 77 },
+  beta: { max: 138 },
 };

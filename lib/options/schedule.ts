@@ -1,4 +1,5 @@
 import type { GenerationParameters, HiresParameters, SkipLayerGuidance } from "../types/index.js";
+import { betaSigmas } from "./beta.js";
 
 /** Which noise levels and steps a picture takes: what is ours to say and not the engine's. */
 
@@ -23,16 +24,31 @@ export function normalSigmas(steps: number, shift: number): number[] {
   return [...Array.from({ length: steps }, (_, i) => float(shifted(time(i), shift))), 0];
 }
 
+/** The schedules that are ours and not the engine's. */
+export const ownSchedulers: readonly string[] = ["normal", "beta"];
+
+/** The end of a schedule: this level, and the levels below it. */
+export function levelsFrom(level: number, sigmas: readonly number[]): number[] {
+  const first = float(level);
+  return [first, ...sigmas.filter((sigma) => sigma < first)];
+}
+
+/** The levels of `scheduler`, `steps` and a 0, where the schedule is ours and not the engine's. */
+export function ownSigmas(scheduler: string, steps: number, shift: number): number[] | undefined {
+  if (scheduler === "normal") return normalSigmas(steps, shift);
+  return scheduler === "beta" ? betaSigmas(steps, shift) : undefined;
+}
+
 /** The steps of a hires fix's whole schedule, and those at its end that are drawn: one more than asked for where it does not come out even (as in AUTOMATIC1111). */
-function hiresSteps({ steps, strength }: HiresParameters): { all: number; drawn: number } {
+export function hiresSteps({ steps, strength }: Pick<HiresParameters, "steps" | "strength">): { all: number; drawn: number } {
   const all = Math.max(1, Math.trunc(float(steps / float(strength))));
   return { all, drawn: Math.min(all, Math.trunc(float(all * float(strength))) + 1) };
 }
 
-/** "normal" for the second pass of a hires fix. */
-export function hiresSigmas(hires: HiresParameters, shift: number): number[] {
+/** `ownSigmas` for the second pass of a hires fix. */
+export function hiresSigmas(hires: Pick<HiresParameters, "steps" | "strength">, shift: number, scheduler = "normal"): number[] | undefined {
   const { all, drawn } = hiresSteps(hires);
-  return normalSigmas(all, shift).slice(all - drawn);
+  return ownSigmas(scheduler, all, shift)?.slice(all - drawn);
 }
 
 /**
@@ -45,8 +61,16 @@ export function drawnSteps(strength: number, steps: number): number {
 }
 
 /** Steps of each pass of the picture. */
-export function passes({ steps, strength, hires }: Pick<GenerationParameters, "steps" | "strength" | "hires">): number[] {
-  return [strength === undefined ? steps : drawnSteps(strength, steps), ...(hires ? [hiresSteps(hires).drawn] : [])];
+export function passes(parameters: GenerationParameters): number[] {
+  const { steps, strength, hires } = parameters;
+  const begun = beginning(parameters);
+  const first = begun ? begun.length - 1 : strength === undefined ? steps : drawnSteps(strength, steps);
+  return [first, ...(hires ? [hiresSteps(hires).drawn] : [])];
+}
+
+/** The levels of the first pass with a `noiseLevel`. */
+export function beginning({ noiseLevel, scheduler, steps, flowShift }: GenerationParameters): number[] | undefined {
+  return noiseLevel === undefined ? undefined : levelsFrom(noiseLevel, ownSigmas(scheduler, steps, flowShift) ?? []);
 }
 
 /**

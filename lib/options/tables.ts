@@ -1,23 +1,31 @@
 import { families, mostFlowShift, usualFlowShift } from "../catalog/families.js";
 import { presetNames } from "../catalog/presets.js";
-import type { Fit, PreviewMode } from "../types/index.js";
+import type { Fit } from "../types/index.js";
 import { convertTypes, generators, weightTypes } from "../types/names.js";
 import type { Option, OptionTable } from "./check.js";
+import {
+  cache,
+  cacheModes,
+  file,
+  guidance,
+  hires,
+  hiresUpscalers,
+  outpaint,
+  part,
+  preview,
+  previewModes,
+  side,
+  skipLayerGuidance,
+  tile,
+  vaeTiling,
+} from "./features.js";
 import { loraOfText } from "./loras.js";
 import { refusedSamplers, refusedSchedulers, samplers, schedulers } from "./samplers.js";
 
-export { convertTypes, samplers, schedulers, weightTypes };
-export const hiresUpscalers =
-  "latent latent-nearest latent-nearest-exact latent-antialiased latent-bicubic latent-bicubic-antialiased lanczos nearest model".split(
-    " ",
-  );
-export const previewModes: readonly PreviewMode[] = ["latent", "taesd", "vae"];
+export { cacheModes, convertTypes, hiresUpscalers, previewModes, samplers, schedulers, side, weightTypes };
 export const loraApplyModes = ["auto", "immediately", "at_runtime"];
-/** Those that do something for SD 3; see docs/caches.md for the others. */
-export const cacheModes = ["easycache", "dbcache", "spectrum"];
 export const fits: Fit[] = ["cover", "contain", "fill"];
 
-const file = { kind: "string", maxBytes: 32_768, filled: true } as const;
 const backend = {
   kind: "pattern",
   pattern: /^(auto|cpu|gpu|metal|(cuda|vulkan)(:\d{1,2})?)$/,
@@ -121,11 +129,6 @@ export const convertOptions: OptionTable = {
   onLog: { kind: "callback", description: "Called with each line the engine logs" },
 };
 
-export const side = { kind: "integer", min: 16, max: 16_384, multipleOf: 16, defaultText: "by family" } as const;
-const tile = { kind: "integer", min: 32, max: 4096, default: 128 } as const;
-const part = { kind: "number", min: 0, max: 1 } as const;
-const layer = { kind: "integer", min: 0, max: 255, description: "Joint block" } as const;
-
 export const generateOptions: OptionTable = {
   prompt: { ...prompt, required: true, description: "What to draw; weights as (word:1.2)" },
   negativePrompt: { ...prompt, default: "", description: "What to avoid; ignored when the CFG scale is 1" },
@@ -144,6 +147,8 @@ export const generateOptions: OptionTable = {
   sampler: { kind: "enum", values: samplers, refused: refusedSamplers, default: "euler", description: "Sampling method" },
   scheduler: { kind: "enum", values: schedulers, refused: refusedSchedulers, default: "normal", description: "Noise schedule" },
   seed: { kind: "seed", defaultText: "random", description: "Seed of the first image; image i uses seed + i" },
+  variationSeed: { kind: "seed", defaultText: "random", description: "Another seed, to vary the picture of the first with" },
+  variationStrength: { ...part, defaultText: "none", description: "How far to go from the seed to the variation seed" },
   batchCount: { kind: "integer", min: 1, max: 1000, default: 1, description: "Images to draw one after the other" },
   eta: { kind: "number", min: 0, max: 1000, defaultText: "by sampler", description: "Noise added by ancestral samplers" },
   flowShift: {
@@ -162,41 +167,10 @@ export const generateOptions: OptionTable = {
     max: 1001,
     description: "The noise levels themselves, falling, instead of a scheduler",
   },
-  skipLayerGuidance: {
-    kind: "object",
-    orBoolean: true,
-    members: {
-      layers: { kind: "list", of: layer, min: 1, max: 64, default: [7, 8, 9], description: "Joint blocks to skip" },
-      scale: { kind: "number", min: 0, max: 100, default: 2.5, description: "Strength, 0 = off" },
-      start: { ...part, default: 0.01, description: "Begins at this part of the steps" },
-      end: { ...part, default: 0.2, description: "Ends at this part of the steps" },
-    },
-    description: "Skip-layer guidance, made for SD 3.5 Medium",
-  },
-  hires: {
-    kind: "object",
-    orBoolean: true,
-    members: {
-      scale: { kind: "number", min: 1, max: 8, defaultText: "2", description: "Factor of both sides" },
-      width: { ...side, defaultText: "scale", description: "Pixels of the final picture" },
-      height: { ...side, defaultText: "scale", description: "Pixels of the final picture" },
-      steps: { kind: "integer", min: 1, max: 1000, defaultText: "steps", description: "Steps of the second pass" },
-      strength: { kind: "number", min: 0.01, max: 1, default: 0.7, description: "How much the second pass may change" },
-      upscaler: { kind: "enum", values: hiresUpscalers, defaultText: "latent", description: "What enlarges between the passes" },
-      model: { ...file, description: "ESRGAN network, for the upscaler model" },
-      tileSize: { ...tile, description: "Pixels of a tile, for the upscaler model" },
-    },
-    description: "Hires fix: draw, enlarge, refine by sampling again",
-  },
-  preview: {
-    kind: "object",
-    orBoolean: true,
-    members: {
-      every: { kind: "integer", min: 1, max: 1000, default: 1, description: "A preview after every so many steps" },
-      mode: { kind: "enum", values: previewModes, default: "latent", description: "What makes the previews" },
-    },
-    description: "Previews of the unfinished picture",
-  },
+  guidance,
+  skipLayerGuidance,
+  hires,
+  preview,
   clipSkip: { kind: "integer", min: 1, max: 12, default: 2, description: "Layer of the CLIP encoders to read, from the end" },
   loras: {
     kind: "list",
@@ -213,35 +187,20 @@ export const generateOptions: OptionTable = {
     max: 64,
     description: "LoRAs to apply, on the command line as file or file:weight",
   },
-  vaeTiling: {
-    kind: "object",
-    orBoolean: true,
-    members: {
-      tileSize: { kind: "integer", min: 32, max: 16_384, multipleOf: 8, defaultText: "256", description: "Side of a tile in pixels" },
-      relativeSize: { kind: "number", min: 0, above: true, max: 1, description: "Side of a tile as part of the picture's, instead" },
-      overlap: { kind: "number", min: 0, max: 0.5, default: 0.5, description: "Part of a tile that its neighbor covers too" },
-    },
-    description: "Decode in tiles: less memory for large pictures",
-  },
-  cache: {
-    kind: "object",
-    orBoolean: true,
-    orMember: "mode",
-    members: {
-      mode: { kind: "enum", values: cacheModes, default: "easycache", defaultText: "off", description: "Skip steps" },
-      threshold: { kind: "number", min: 0, max: 100, defaultText: "by mode", description: "Change that is let pass (not spectrum)" },
-      start: { kind: "number", min: 0, max: 0.99, defaultText: "0.15", description: "Where it begins (easycache)" },
-      end: { kind: "number", min: 0, above: true, max: 1, defaultText: "by mode", description: "Where it ends (not dbcache)" },
-      warmup: { kind: "integer", min: 2, max: 1000, defaultText: "4", description: "Steps computed first (spectrum)" },
-      window: { kind: "integer", min: 1, max: 100, defaultText: "2", description: "Every how many steps one is computed (spectrum)" },
-      windowGrowth: { kind: "number", min: 0, max: 10, defaultText: "0.5", description: "What the window grows by (spectrum)" },
-    },
-    description: "Skip steps that can be foretold",
-  },
+  vaeTiling,
+  cache,
   initImage: { kind: "image", description: "Picture to begin with" },
-  strength: { ...part, defaultText: "0.75", description: "How much of the initial picture is drawn anew" },
+  strength: { ...part, defaultText: "0.75, with outpaint 0.9", description: "How much of the initial picture is drawn anew" },
+  noiseLevel: {
+    kind: "number",
+    min: 0,
+    above: true,
+    max: 1,
+    description: "The noise level to begin at, instead of a strength; 1 is pure noise",
+  },
   fit: { kind: "enum", values: fits, defaultText: "cover", description: "How picture and mask are put into another size" },
   mask: { kind: "image", words: ["alpha"], description: "Paint only where this picture is white, or (alpha) the first is transparent" },
+  outpaint,
   keepUnmasked: { kind: "boolean", defaultText: "true", description: "Put the pixels outside the mask back unchanged" },
   maskFeather: { kind: "integer", min: 0, max: 256, defaultText: "0", description: "Pixels over which the mask's edge fades" },
   force: { kind: "boolean", default: false, description: "Go on where memory does not seem to suffice" },

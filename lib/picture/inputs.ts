@@ -5,6 +5,7 @@ import { isBytes } from "../options/check.js";
 import { type GivenImages, type ModelLimits, resolveHires } from "../options/index.js";
 import type { Fit, GenerationParameters, ImageInput, RawImage } from "../types/index.js";
 import { readImageFile } from "./file.js";
+import { extended, fullMargins } from "./outpaint.js";
 import { sharp } from "./sharp.js";
 
 const white = { r: 255, g: 255, b: 255, alpha: 1 };
@@ -106,11 +107,20 @@ async function pixels(pipeline: Sharp, channels: number): Promise<NativeImage> {
  * @throws InvalidOptionError with the option's name
  */
 export async function readImages(
-  { initImage, mask, width, height, hires }: GivenImages,
+  { initImage, mask, width, height, hires, outpaint }: GivenImages,
   parameters: GenerationParameters,
   limits: Pick<ModelLimits, "defaults" | "maxSide">,
 ): Promise<NativeImages> {
   const source = await openImage(initImage, "initImage");
+  if (outpaint) {
+    const { width, height } = source;
+    const margins = fullMargins(source, outpaint, limits.maxSide);
+    const picture = await readable("initImage", () => readColor(source, { width, height, fit: "fill" }));
+    const images = extended(picture, margins, parameters.seed);
+    Object.assign(parameters, { outpaint: margins, width: images.mask.width, height: images.mask.height });
+    if (hires) parameters.hires = resolveHires(hires, parameters, limits.maxSide);
+    return images;
+  }
   Object.assign(parameters, sizeFor(source, { width, height }, limits));
   if (hires) parameters.hires = resolveHires(hires, parameters, limits.maxSide);
   const target = { ...parameters, fit: parameters.fit ?? "cover" };

@@ -34,13 +34,17 @@ export interface ModelText {
 /** The text in the form that AUTOMATIC1111's web UI made common. `parameters.seed` is that of the picture. */
 export function writeParameters(parameters: GenerationParameters, model: ModelText): string {
   const { prompt, negativePrompt, steps, sampler, scheduler, cfgScale, seed, width, height } = parameters;
-  const { flowShift, clipSkip, eta, sigmas, skipLayerGuidance, loras, vaeTiling, cache } = parameters;
+  const { flowShift, clipSkip, eta, sigmas, guidance, skipLayerGuidance, loras, vaeTiling, cache } = parameters;
   const fields: Record<string, unknown> = { Steps: steps, Sampler: sampler, "Schedule type": scheduler, "CFG scale": cfgScale };
   Object.assign(fields, { Seed: seed, Size: `${width}x${height}` });
+  const { variationSeed, variationStrength } = parameters;
+  if (variationStrength !== undefined)
+    Object.assign(fields, { "Variation seed": variationSeed, "Variation seed strength": variationStrength });
   if (flowShift !== usualFlowShift) fields.Shift = flowShift;
   if (clipSkip !== 2) fields["Clip skip"] = clipSkip;
   if (eta !== undefined) fields.Eta = eta;
   if (sigmas) fields.Sigmas = sigmas.join(" ");
+  if (guidance) fields["Guidance window"] = writeMembers(guidance);
   if (skipLayerGuidance) {
     const { layers, scale, start, end } = skipLayerGuidance;
     fields["Skip layer guidance"] = `layers ${layers.join(" ")}, scale ${scale}, start ${start}, end ${end}`;
@@ -50,8 +54,11 @@ export function writeParameters(parameters: GenerationParameters, model: ModelTe
   if (cache) fields["Step cache"] = writeMembers(cache);
   if (parameters.t5Prompt !== undefined) fields["T5 prompt"] = parameters.t5Prompt;
   if (parameters.negativeT5Prompt !== undefined) fields["Negative T5 prompt"] = parameters.negativeT5Prompt;
-  const { strength, fit, keepUnmasked, maskFeather } = parameters;
-  if (strength !== undefined) Object.assign(fields, { "Denoising strength": strength, "Init image fit": fit });
+  const { strength, noiseLevel, fit, keepUnmasked, maskFeather } = parameters;
+  if (strength !== undefined) fields["Denoising strength"] = strength;
+  if (noiseLevel !== undefined) fields["Noise level"] = noiseLevel;
+  if (fit) fields["Init image fit"] = fit;
+  if (parameters.outpaint) fields.Outpaint = writeMembers(parameters.outpaint);
   if (maskFeather !== undefined) Object.assign(fields, { "Mask feather": maskFeather, "Keep unmasked": keepUnmasked });
   if (parameters.hires) {
     const { width, height, steps, strength, upscaler, model, tileSize } = parameters.hires;
@@ -100,7 +107,7 @@ export function parseParameters(text: string): ImageParameters {
   const mark = length === undefined ? body.indexOf(`\n${negativeMark}`) : length + 1;
   const end = mark < 0 ? body.length : mark;
   const [width, height] = (fields.Size ?? "").split("x").map(number);
-  const guidance = /^layers ([\d ]+), scale (\S+), start (\S+), end (\S+)$/.exec(fields["Skip layer guidance"] ?? "");
+  const skipping = /^layers ([\d ]+), scale (\S+), start (\S+), end (\S+)$/.exec(fields["Skip layer guidance"] ?? "");
   const parsed: ImageParameters = {
     text,
     prompt: body.slice(1, end),
@@ -109,7 +116,9 @@ export function parseParameters(text: string): ImageParameters {
     sampler: fields.Sampler,
     scheduler: fields["Schedule type"],
     cfgScale: number(fields["CFG scale"]),
-    seed: /^\d{1,19}$/.test(fields.Seed ?? "") ? BigInt(fields.Seed as string) : undefined,
+    seed: seedOf(fields.Seed),
+    variationSeed: seedOf(fields["Variation seed"]),
+    variationStrength: number(fields["Variation seed strength"]),
     width,
     height,
     flowShift: number(fields.Shift),
@@ -117,14 +126,17 @@ export function parseParameters(text: string): ImageParameters {
     eta: number(fields.Eta),
     sigmas: fields.Sigmas?.split(" ").map(Number),
     hires: fields["Hires resize"] ? readHires(fields) : undefined,
-    skipLayerGuidance: guidance ? readGuidance(guidance) : undefined,
+    guidance: fields["Guidance window"] ? readMembers(fields["Guidance window"]) : undefined,
+    skipLayerGuidance: skipping ? readGuidance(skipping) : undefined,
     loras: fields.LoRA ? readTags(fields.LoRA) : undefined,
     vaeTiling: fields["VAE tiling"] ? readMembers(fields["VAE tiling"]) : undefined,
     cache: fields["Step cache"] ? readCache(fields["Step cache"]) : undefined,
     t5Prompt: fields["T5 prompt"],
     negativeT5Prompt: fields["Negative T5 prompt"],
     strength: number(fields["Denoising strength"]),
+    noiseLevel: number(fields["Noise level"]),
     fit: fits.find((fit) => fit === fields["Init image fit"]),
+    outpaint: fields.Outpaint ? readMembers(fields.Outpaint) : undefined,
     keepUnmasked: fields["Keep unmasked"] ? fields["Keep unmasked"] === "true" : undefined,
     maskFeather: number(fields["Mask feather"]),
     rng: fields.RNG,
@@ -139,6 +151,10 @@ export function parseParameters(text: string): ImageParameters {
   };
   for (const name of Object.keys(parsed) as (keyof ImageParameters)[]) if (parsed[name] === undefined) delete parsed[name];
   return parsed;
+}
+
+function seedOf(text = ""): bigint | undefined {
+  return /^\d{1,19}$/.test(text) ? BigInt(text) : undefined;
 }
 
 function number(text: string | undefined): number | undefined {

@@ -13,8 +13,8 @@ export interface Plan {
   /** What has to be done before the start, such as reading pictures and waiting for earlier runs that do; it may complete `parameters`. */
   ready?(): Promise<unknown>;
   start(emit: (event: NativeEvent) => void): NativeJob<Timings>;
-  /** What to write into the file of the picture with this seed. */
-  describe(seed: bigint): string;
+  /** What to write into the file of the picture with this seed and place in the batch. */
+  describe(seed: bigint, index: number): string;
 }
 
 /** The public event of a native progress message. `seconds` counts from the beginning of this picture's phase. */
@@ -66,7 +66,7 @@ export class Generation implements Promise<GenerationResult>, AsyncIterable<Gene
   }
 
   /**
-   * The pictures that are finished so far, in the order of the batch: picture i has the seed `seed + i`. After a cancel or a failure, those that
+   * The pictures that are finished so far, in the order of the batch: picture i has the seed `seed + i` (with a variation, `variationSeed + i`). After a cancel or a failure, those that
    * were finished before it.
    */
   get images(): readonly Image[] {
@@ -154,7 +154,7 @@ export class Generation implements Promise<GenerationResult>, AsyncIterable<Gene
       this.#publish({ ...rest, preview: new Image(data, width, height, channels as 3) });
     } else if (event.type === "image") {
       const { image: index, seed, data, width, height, channels } = event;
-      const image = new Image(data, width, height, channels as 1 | 3 | 4, plan.describe(seed));
+      const image = new Image(data, width, height, channels as 1 | 3 | 4, plan.describe(seed, index));
       this.#images[index] = image;
       this.#seeds[index] = seed;
       this.#publish(jsonable({ type: "image", index, seed, image }));

@@ -1,3 +1,22 @@
+/** Where classifier-free guidance acts; outside, the negative pass is not computed, and the picture follows the prompt as with `cfgScale` 1. */
+export interface GuidanceWindow {
+  /**
+   * Parts of the steps, 0 to 1: it acts in step i, counted from 0, where `start · steps` ≤ i < `end · steps`. Default: 0 to 1, all steps. Image to image
+   * counts the steps that are drawn; each pass of a hires fix counts its own.
+   */
+  start?: number;
+  end?: number;
+}
+
+/** Margins to be painted around the initial picture, in pixels, at least one of them above 0. */
+export interface Outpaint {
+  /** 0 to 16384, up to the model's `info.maxSide` with the picture. Default: 0. */
+  left?: number;
+  top?: number;
+  right?: number;
+  bottom?: number;
+}
+
 /** Skip-layer guidance, a help for SD 3.5 Medium's anatomy: adds (cond − cond without the layers)·scale. */
 export interface SkipLayerGuidance {
   /** Joint blocks to skip. Default: [7, 8, 9]. */

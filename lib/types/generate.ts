@@ -1,4 +1,15 @@
-import type { Fit, Hires, Lora, Preview, SkipLayerGuidance, StepCache, StepCacheMode, VaeTiling } from "./features.js";
+import type {
+  Fit,
+  GuidanceWindow,
+  Hires,
+  Lora,
+  Outpaint,
+  Preview,
+  SkipLayerGuidance,
+  StepCache,
+  StepCacheMode,
+  VaeTiling,
+} from "./features.js";
 import type { ImageInput } from "./image.js";
 import type { Sampler, Scheduler } from "./names.js";
 
@@ -34,12 +45,23 @@ export interface GenerateOptions {
    */
   sampler?: Sampler;
   /**
-   * `normal`, `discrete`, `karras`, `exponential`, `sgm_uniform`, `simple`, `smoothstep`, `kl_optimal`, `lcm`, `bong_tangent` or `ltx2`. `karras`,
-   * `exponential` and `bong_tangent` need at least 2 steps, `lcm` takes at most 50, `smoothstep` at most 77. Default: "normal", the reference's schedule.
+   * `normal`, `beta`, `discrete`, `karras`, `exponential`, `sgm_uniform`, `simple`, `smoothstep`, `kl_optimal`, `lcm`, `bong_tangent` or `ltx2`. `karras`,
+   * `exponential` and `bong_tangent` need at least 2 steps, `lcm` takes at most 50, `smoothstep` at most 77, `beta` at most 138. Default: "normal", the
+   * reference's schedule.
    */
   scheduler?: Scheduler;
   /** First image's seed, 0 to 2⁶³−1; image i of a batch uses seed + i. Default: drawn at random and reported. */
   seed?: number | bigint;
+  /**
+   * Another seed, as `seed`, to vary the picture of `seed` with; needs `variationStrength`. Image i of a batch uses variationSeed + i, and all of them
+   * `seed`. Default, with a strength: drawn at random and reported.
+   */
+  variationSeed?: number | bigint;
+  /**
+   * How much of the random numbers is `variationSeed`'s, 0 to 1, by the way on a sphere (slerp) as in AUTOMATIC1111: 0 draws the picture of `seed`, 1 that of
+   * `variationSeed`, to the byte; 0.1 keeps most of the composition. Default: no variation.
+   */
+  variationStrength?: number;
   /** Images to draw one after the other, 1 to 1000. Default: 1. */
   batchCount?: number;
   /**
@@ -51,6 +73,8 @@ export interface GenerateOptions {
   flowShift?: number;
   /** The noise levels themselves, falling, instead of `scheduler`; `steps` is then their number minus one. Each lower than the one before; 1 is pure noise. */
   sigmas?: number[];
+  /** The part of the steps in which `cfgScale` and the negative prompt act. Default: all. */
+  guidance?: GuidanceWindow;
   /** `true` takes the published defaults for Medium. Default: off. */
   skipLayerGuidance?: boolean | SkipLayerGuidance;
   /** Which layer of the CLIP encoders to read, counted from the end: 1 to 12. Default: 2. */
@@ -73,9 +97,14 @@ export interface GenerateOptions {
   /**
    * How much of the `initImage` is drawn anew, 0 to 1: the last part of the steps is drawn, rounded up (as in diffusers), at least one step.
    * At 1, or where rounding up gives all steps, the picture decides nothing but the size (and what a `mask` keeps; with `sigmas`, it is
-   * still mixed in where they begin below 1). Default: 0.75.
+   * still mixed in where they begin below 1). Default: 0.75, with `outpaint` 0.9.
    */
   strength?: number;
+  /**
+   * The noise level (sigma) to begin at, above 0 to 1, instead of `strength`: the picture is that part noise, whatever the number of steps, and that level
+   * and the schedule's below it are drawn. 1 is pure noise. Schedulers `normal` and `beta` alone; not together with `sigmas`. Default: `strength` decides.
+   */
+  noiseLevel?: number;
   /** How `initImage` and `mask` are put into `width` x `height`. "contain" leaves bars, white in the picture and to be painted in the mask. Default: "cover". */
   fit?: Fit;
   /**
@@ -83,6 +112,13 @@ export interface GenerateOptions {
    * `"alpha"`: where `initImage` is transparent (alpha below 128), and the bars of "contain". InvalidOptionError when that is nowhere.
    */
   mask?: ImageInput | "alpha";
+  /**
+   * Go on with the `initImage` beyond its sides: the result is the picture in its own size with these margins, which are painted. They grow so that the sides
+   * are multiples of 16. The picture's own pixels are kept as outside a `mask`, with `keepUnmasked` and `maskFeather`; not together with `mask`, `fit`,
+   * `width` and `height`. Before they are painted, the margins go on with the edge's pixels and noise. InvalidOptionError when a side without margins is
+   * no multiple of 16, or a side gets too long.
+   */
+  outpaint?: Outpaint;
   /**
    * Put the pixels of `initImage` back where nothing was to be painted, unchanged to the bit. Without it these pixels too have passed
    * through the autoencoder, and the painted part is rounded up to blocks of 8x8. Default: true.

@@ -19,9 +19,10 @@ export const samplers = [
 ] as const;
 export type Sampler = (typeof samplers)[number];
 
-/** The first is ours (schedule.ts), the others the engine's. */
+/** The first two are ours (options/schedule.ts), the others the engine's. */
 export const schedulers = [
   "normal",
+  "beta",
   "discrete",
   "karras",
   "exponential",

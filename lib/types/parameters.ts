@@ -1,4 +1,4 @@
-import type { Fit, SkipLayerGuidance, StepCache, VaeTiling } from "./features.js";
+import type { Fit, GuidanceWindow, Outpaint, SkipLayerGuidance, StepCache, VaeTiling } from "./features.js";
 import type { HiresParameters } from "./result.js";
 
 /** What an image file says about how it was made. Fields that the text does not name are absent. */
@@ -12,6 +12,8 @@ export interface ImageParameters {
   scheduler?: string;
   cfgScale?: number;
   seed?: bigint;
+  variationSeed?: bigint;
+  variationStrength?: number;
   width?: number;
   height?: number;
   flowShift?: number;
@@ -20,6 +22,7 @@ export interface ImageParameters {
   negativeT5Prompt?: string;
   eta?: number;
   sigmas?: number[];
+  guidance?: GuidanceWindow;
   skipLayerGuidance?: Required<SkipLayerGuidance>;
   /** By the name that tags in prompts use; the folder is not in the file. */
   loras?: { name: string; weight: number }[];
@@ -27,7 +30,9 @@ export interface ImageParameters {
   cache?: StepCache;
   /** Only for image to image; `keepUnmasked` and `maskFeather` only for inpainting. */
   strength?: number;
+  noiseLevel?: number;
   fit?: Fit;
+  outpaint?: Outpaint;
   keepUnmasked?: boolean;
   maskFeather?: number;
   /** `model` is the file's name alone. */

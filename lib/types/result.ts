@@ -1,4 +1,4 @@
-import type { Fit, HiresUpscaler, Lora, SkipLayerGuidance, StepCache, VaeTiling } from "./features.js";
+import type { Fit, GuidanceWindow, HiresUpscaler, Lora, Outpaint, SkipLayerGuidance, StepCache, VaeTiling } from "./features.js";
 import type { Image } from "./image.js";
 import type { Sampler, Scheduler } from "./names.js";
 
@@ -13,6 +13,9 @@ export interface GenerationParameters {
   sampler: Sampler;
   scheduler: Scheduler;
   seed: bigint;
+  /** With a `variationStrength`. */
+  variationSeed?: bigint;
+  variationStrength?: number;
   batchCount: number;
   clipSkip: number;
   flowShift: number;
@@ -20,6 +23,7 @@ export interface GenerationParameters {
   negativeT5Prompt?: string;
   eta?: number;
   sigmas?: number[];
+  guidance?: Required<GuidanceWindow>;
   skipLayerGuidance?: Required<SkipLayerGuidance>;
   /** Those of the options and of the prompt's tags, which `prompt` here no longer has. */
   loras?: Required<Lora>[];
@@ -27,8 +31,11 @@ export interface GenerationParameters {
   cache?: StepCache;
   /** With an `initImage`. */
   strength?: number;
+  noiseLevel?: number;
   fit?: Fit;
-  /** With a `mask`. */
+  /** As they were painted. */
+  outpaint?: Required<Outpaint>;
+  /** With a `mask` or `outpaint`. */
   keepUnmasked?: boolean;
   maskFeather?: number;
   hires?: HiresParameters;

@@ -217,7 +217,7 @@ const TextConditioner& conditioner_of(const sd_ctx_t* context) {
 
 }  // namespace
 
-void begin_picture(sd_ctx_t* context) { begin_numbers(*context->sd->rng); }
+void begin_picture(sd_ctx_t* context, const Variation& variation) { begin_numbers(*context->sd->rng, variation); }
 
 TokenCounts count_tokens(const sd_ctx_t* context, const std::string& prompt) { return conditioner_of(context).count(prompt); }
 
@@ -244,7 +244,7 @@ sd_ctx_t* load(const sd_ctx_params_t& params, const LoadOptions& options, ModelI
   repack(*sd.model_manager);
   preload(sd, modules, options.on_group);
   info = describe(sd, modules, params);
-  continue_numbers(sd.rng, sd.sampler_rng);
+  continue_numbers(sd.rng, sd.sampler_rng, sd.get_rng(params.rng_type));
   sd.generation_extensions.push_back(std::make_shared<LoraExtension>(sd));
   sd.cond_stage_model = make_conditioner(std::static_pointer_cast<SD3CLIPEmbedder>(sd.cond_stage_model), options.prompt_cache);
   return context.release();

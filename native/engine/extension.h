@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/lora/selection.h"
+#include "engine/numbers.h"
 #include "stable-diffusion.h"
 
 // What the engine's C API lacks. Nothing here names an engine class: the definitions live in extension.cc, the unit that
@@ -81,7 +82,7 @@ sd_ctx_t* load(const sd_ctx_params_t& params, const LoadOptions& options, ModelI
 void fail_if_unusable();
 
 // Before each generate_image.
-void begin_picture(sd_ctx_t* context);
+void begin_picture(sd_ctx_t* context, const Variation& variation);
 
 // The LoRAs that a context has now.
 struct LoraState {

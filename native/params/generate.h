@@ -1,7 +1,9 @@
 #pragma once
 #include <vector>
 
+#include "engine/guidance.h"
 #include "engine/lora/selection.h"
+#include "engine/numbers.h"
 #include "params/table.h"
 #include "stable-diffusion.h"
 
@@ -14,6 +16,8 @@ struct GenerateParams : sd_img_gen_params_t {
   int priority = 0;
   preview_t preview_mode = PREVIEW_NONE;
   int preview_every = 1;
+  engine::GuidanceWindow guidance_window;
+  engine::Variation variation;
   Arena arena;
   std::vector<engine::lora::Request> lora_list;  // the engine's own `loras` stay empty
   const char* t5_prompt = nullptr;               // null: T5 reads the same text as the CLIPs

@@ -54,18 +54,63 @@ test("the negative prompt is avoided", async () => {
   assert.equal(await background("a blue background"), "yellow"); // the opposite
 });
 
-/** The steps in which layers were skipped, of which only the engine's log tells, and the picture. */
-async function guided(options: Partial<GenerateOptions>): Promise<{ steps: number[]; hash: string }> {
+/** The steps of which the engine's log says so, which alone tells of them, and the picture. */
+async function logged(pattern: RegExp, options: Partial<GenerateOptions>): Promise<{ steps: number[]; hash: string }> {
   const steps: number[] = [];
   const run = model.generate({ ...quick, ...options });
   for await (const event of run) {
-    const found = event.type === "log" && /^Skipping layers at step (-?\d+)/.exec(event.text);
+    const found = event.type === "log" && pattern.exec(event.text);
     if (found) steps.push(Number(found[1]));
   }
   const [picture] = (await run).images;
   if (!picture) throw new Error("no picture");
   return { steps, hash: pictureHash(picture) };
 }
+
+/** The steps in which layers were skipped. */
+const guided = (options: Partial<GenerateOptions>) => logged(/^Skipping layers at step (-?\d+)/, options);
+
+/** The steps in which the negative pass was computed. */
+const withNegative = (options: Partial<GenerateOptions>) => logged(/^Guiding at step (-?\d+)/, options);
+
+test("outside the window of guidance there is no negative pass, and the prompt alone draws", async () => {
+  const base = { steps: 5, cfgScale: 2, negativePrompt: "a gray square" };
+  const plain = await withNegative(base);
+  assert.deepEqual(plain.steps, [1, 2, 3, 4, 5]);
+  assert.deepEqual(await withNegative({ ...base, guidance: {} }), plain);
+  assert.deepEqual(await withNegative({ ...base, guidance: { start: 0, end: 1 } }), plain);
+  const unguided = await withNegative({ ...base, cfgScale: 1 });
+  assert.deepEqual(unguided.steps, []);
+  for (const at of [0, 0.5, 1]) assert.deepEqual(await withNegative({ ...base, guidance: { start: at, end: at } }), unguided, `${at}`);
+  const early = await withNegative({ ...base, guidance: { end: 0.4 } });
+  assert.deepEqual(early.steps, [1, 2]);
+  const late = await withNegative({ ...base, guidance: { start: 0.4 } });
+  assert.deepEqual(late.steps, [3, 4, 5]);
+  assert.equal(new Set([plain, unguided, early, late].map(({ hash }) => hash)).size, 4);
+  assert.deepEqual(await withNegative(base), plain, "a window ends with its run");
+});
+
+test("the window's borders are whole steps, whatever the rounding", async () => {
+  for (const [part, first] of [
+    [0.14, 7],
+    [0.301, 16],
+  ] as const) {
+    const { steps } = await withNegative({ steps: 50, width: 16, height: 16, cfgScale: 2, guidance: { start: part, end: part + 0.04 } });
+    assert.deepEqual(steps, [first + 1, first + 2], `${part}`); // the log counts from 1
+  }
+});
+
+test("the window holds in each pass of a hires fix, for both evaluations of a step, and with CFG++ and step caches", async () => {
+  const base = { cfgScale: 2, guidance: { start: 0.25, end: 0.75 } };
+  const twice = await withNegative({ ...base, steps: 4, hires: { scale: 1, steps: 8, strength: 0.5 } });
+  assert.deepEqual(twice.steps, [2, 3, 4, 5, 6, 7], "of 4 steps, and of 9");
+  assert.deepEqual((await withNegative({ ...base, steps: 4, sampler: "heun" })).steps, [-2, 2, -3, 3]);
+  assert.deepEqual((await withNegative({ ...base, steps: 4, sampler: "euler_cfg_pp" })).steps, [2, 3]);
+  const cache = { mode: "easycache", threshold: 100, start: 0 } as const;
+  const plain = await withNegative({ ...base, cfgScale: 1, steps: 8, cache });
+  assert.equal((await withNegative({ ...base, steps: 8, cache, guidance: { start: 1 } })).hash, plain.hash);
+  assert.notEqual((await withNegative({ ...base, steps: 8, cache, guidance: { end: 0.5 } })).hash, plain.hash);
+});
 
 test("skip-layer guidance acts between start and end, and changes the picture", async () => {
   const layers = [7, 8, 9];

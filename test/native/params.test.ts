@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type NativeField, native } from "../../lib/engine/binding.js";
+import { betaSigmas } from "../../lib/options/beta.js";
 import {
   checkGenerateOptions,
   checkModelOptions,
@@ -15,7 +16,7 @@ import {
   weightTypes,
 } from "../../lib/options/index.js";
 import { refusedSamplers, refusedSchedulers } from "../../lib/options/samplers.js";
-import { guidanceWindow, normalSigmas } from "../../lib/options/schedule.js";
+import { guidanceWindow, levelsFrom, normalSigmas } from "../../lib/options/schedule.js";
 
 const defaults = { width: 128, height: 128, steps: 8, cfgScale: 1, sampler: "euler", scheduler: "normal", flowShift: 3 } as const;
 const values = (fields: NativeField[]) => Object.fromEntries(fields.map((field) => [field.name, field.value]));
@@ -42,10 +43,13 @@ test("every generate option reaches the engine's struct", () => {
     sampler: "dpm++2m",
     scheduler: "karras",
     seed: 2n ** 63n - 10n,
+    variationSeed: 2n ** 62n,
+    variationStrength: 0.25,
     batchCount: 4,
     eta: 0.5,
     flowShift: 1.25,
     sigmas: [1, 0.5, 0.25, 0],
+    guidance: { start: 0.25, end: 0.5 },
     skipLayerGuidance: { layers: [3, 4], scale: 1.5, start: 0.25, end: 0.75 },
     clipSkip: 3,
     loras: [{ path: "l.gguf", weight: 0.5 }],
@@ -71,11 +75,11 @@ test("every generate option reaches the engine's struct", () => {
     "cache.windowGrowth",
     "hires.sigmas",
   ]; // not together
-  const nestedNames = ["skipLayerGuidance", "vaeTiling", "cache", "hires", "preview"] as const;
+  const nestedNames = ["guidance", "skipLayerGuidance", "vaeTiling", "cache", "hires", "preview"] as const;
   const names = Object.keys(given).filter((name) => !nestedNames.includes(name as "cache"));
   for (const name of nestedNames) names.push(...Object.keys(given[name]).map((part) => `${name}.${part}`));
   names.push(...others);
-  const publicNames = Object.keys(generateOptions).filter((name) => name !== "signal");
+  const publicNames = Object.keys(generateOptions).filter((name) => !["signal", "outpaint", "noiseLevel"].includes(name)); // the last two become a mask and sigmas, in TypeScript
   const handled = ["fit", "force"]; // by TypeScript alone
   assert.deepEqual(Object.keys(given).sort(), publicNames.sort(), "this test covers every option");
   assert.deepEqual(
@@ -89,7 +93,15 @@ test("every generate option reaches the engine's struct", () => {
   const { parameters, preview, priority } = checkGenerateOptions(given, { defaults, maxSide: 1024, depth: 24 });
   const images = { initImage: given.initImage, mask: given.mask };
   const received = values(native().describe("generate", { ...nativeParams(parameters, images, preview, ["plan"]), priority }));
-  const { skipLayerGuidance: _guidance, vaeTiling: _tiling, cache: _cache, hires: _hires, preview: _preview, ...plain } = given;
+  const {
+    guidance: _window,
+    skipLayerGuidance: _guidance,
+    vaeTiling: _tiling,
+    cache: _cache,
+    hires: _hires,
+    preview: _preview,
+    ...plain
+  } = given;
   const { fit: _fit, force: _force, ...flat } = plain;
   const nested = nestedNames.flatMap((name) => Object.entries(given[name]).map(([part, value]) => [`${name}.${part}`, value]));
   const unset = {
@@ -118,6 +130,10 @@ test("the schedule that is ours reaches the engine as noise levels, and a hires 
   assert.deepEqual(check({ steps: 3 }), { sigmas: normalSigmas(3, 3), steps: 3, hires: [] });
   assert.deepEqual(check({ steps: 3, hires }), { sigmas: normalSigmas(3, 3), steps: 3, hires: normalSigmas(4, 3).slice(1) });
   assert.deepEqual(check({ sigmas: levels, hires }), { sigmas: levels, steps: 2, hires: normalSigmas(4, 3).slice(1) });
+  const begun = check({ steps: 4, initImage: pixels(16, 16, 3), noiseLevel: 0.7 });
+  assert.deepEqual(begun, { sigmas: levelsFrom(0.7, normalSigmas(4, 3)), steps: 3, hires: [] });
+  const beta = { scheduler: "beta", steps: 3 };
+  assert.deepEqual(check({ ...beta, hires }), { sigmas: betaSigmas(3, 3), steps: 3, hires: betaSigmas(4, 3).slice(1) });
   assert.deepEqual(check({ steps: 3, scheduler: "discrete", hires }), { sigmas: [], steps: 3, hires: [] });
 });
 
@@ -173,7 +189,10 @@ test("every upscaler option reaches the engine", () => {
 
 test("TypeScript offers or refuses each of the engine's samplers and schedulers, and offers weight types that it knows", () => {
   assert.deepEqual([...samplers, ...Object.keys(refusedSamplers)].sort(), choices("generate", "sampler").sort());
-  assert.deepEqual(["normal", ...choices("generate", "scheduler")].sort(), [...schedulers, ...Object.keys(refusedSchedulers)].sort());
+  assert.deepEqual(
+    ["normal", "beta", ...choices("generate", "scheduler")].sort(),
+    [...schedulers, ...Object.keys(refusedSchedulers)].sort(),
+  );
   assert.deepEqual(hiresUpscalers, choices("generate", "hires.upscaler"));
   assert.deepEqual(previewModes, choices("generate", "preview.mode"));
   const known = choices("model", "weightType").map((name) => name.toLowerCase());

@@ -24,6 +24,15 @@ def to_latents(pixels):
     return torch.from_numpy(pixels.astype(np.float32) / 255 * 2 - 1).permute(2, 0, 1)[None]
 
 
+def slerp(val, low, high):
+    """`slerp` of AUTOMATIC1111's modules/rng.py, for one noise of [channels, rows, columns]."""
+    low_norm = low / torch.norm(low, dim=1, keepdim=True)
+    high_norm = high / torch.norm(high, dim=1, keepdim=True)
+    omega = torch.acos((low_norm * high_norm).sum(1))
+    so = torch.sin(omega)
+    return (torch.sin((1.0 - val) * omega) / so).unsqueeze(1) * low + (torch.sin(val * omega) / so).unsqueeze(1) * high
+
+
 class Drawing:
     """A row of rows.json with the parts it is drawn by; `nudge` moves the noise by that part of it."""
 
@@ -32,6 +41,7 @@ class Drawing:
         self.width, self.height = options.get("width", 64), options.get("height", 64)
         self.steps, self.cfg = options["steps"], options["cfgScale"]
         skip = options.get("skipLayerGuidance")
+        self.window = options.get("guidance", {}).get("start", 0), options.get("guidance", {}).get("end", 1)
         self.skip = SKIP_LAYERS if skip is True else {**SKIP_LAYERS, **skip} if skip else None
         prompt, negative = options["prompt"], options.get("negativePrompt", "")
         read = lambda *texts: conditions(*texts, clip_skip=options.get("clipSkip", 2))
@@ -46,6 +56,9 @@ class Drawing:
 
     def noise(self):
         noise = torch.randn(self.shape(), generator=self.generator())
+        if "variationSeed" in self.options:
+            other = torch.randn(self.shape(), generator=torch.Generator().manual_seed(self.options["variationSeed"]))
+            noise = slerp(self.options["variationStrength"], noise[0], other[0])[None]
         return noise + self.nudge * torch.randn(self.shape(), generator=torch.Generator().manual_seed(1)) if self.nudge else noise
 
     def scheduler(self):
@@ -63,7 +76,7 @@ class Drawing:
         if self.options.get("sampler") == "dpm++2m":
             return self.decode(self.dpm())
         latents = self.euler()
-        if self.negative is None or self.negative[0].shape == self.positive[0].shape:  # the pipeline computes both at once
+        if self.window == (0, 1) and (self.negative is None or self.negative[0].shape == self.positive[0].shape):  # the pipeline computes both at once
             theirs = self.by_pipeline(StableDiffusion3Pipeline)
             assert (latents - theirs).abs().max() < 1e-3 * theirs.abs().max(), "our loop is not the pipeline's"
             latents = theirs
@@ -97,7 +110,7 @@ class Drawing:
         )[0]  # fmt: skip
         positive = run(self.positive)
         guided = positive
-        if self.negative is not None:
+        if self.negative is not None and self.window[0] * self.steps <= step < self.window[1] * self.steps:
             negative = run(self.negative)
             guided = negative + self.cfg * (positive - negative)
         if self.skip and self.steps * self.skip["start"] < step < self.steps * self.skip["end"]:

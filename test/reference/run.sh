@@ -12,4 +12,5 @@ fi
 "$environment/bin/pip" install --quiet --requirement test/reference/requirements.txt
 [ $# -gt 0 ] || "$environment/bin/python" test/reference/tokens.py
 "$environment/bin/python" test/reference/reference.py "$@"
-npx biome format --write test/reference/sigmas.json
+"$environment/bin/python" test/reference/beta.py
+npx biome format --write test/reference/sigmas.json test/reference/beta.json

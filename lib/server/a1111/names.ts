@@ -30,6 +30,7 @@ const samplerLabels: Record<string, [label: string, ...aliases: string[]]> = {
 
 const schedulerLabels: Record<string, [label: string, ...aliases: string[]]> = {
   normal: ["Normal"],
+  beta: ["Beta"],
   discrete: ["Uniform", "uniform"],
   karras: ["Karras"],
   exponential: ["Exponential"],

@@ -71,12 +71,17 @@ describe("generate options", () => {
     ["steps", ["4", 0, -1, 1001, 2.5], "an integer from 1 to 1000"],
     ["cfgScale", ["4", -0.1, 101, Number.NaN], "a number from 0 to 100"],
     ["sampler", [1, "", "ddim", "Euler"], 'one of "euler", "euler_a"'],
-    ["scheduler", [1, "linear"], 'one of "normal", "discrete", "karras"'],
+    ["scheduler", [1, "linear"], 'one of "normal", "beta", "discrete", "karras"'],
     ["seed", ["7", -1, -1n, 0.5, 2 ** 53, 2n ** 63n, Number.NaN], "an integer from 0 to 2^63-1"],
     ["batchCount", ["1", 0, 1001, 1.5], "an integer from 1 to 1000"],
     ["eta", ["0", -0.5, Number.POSITIVE_INFINITY], "a number from 0"],
     ["flowShift", ["3", 0, -1, 1e-60, Number.NaN], "a number above 0"],
     ["sigmas", ["1,0", [1], Array(1002).fill(1), { 0: 1, 1: 0, length: 2 }], "an array of 2 to 1001 items"],
+    ["outpaint", [true, 16, [16]], "an object"],
+    ["noiseLevel", [0, 1.1, "1"], "a number above 0, at most 1"],
+    ["variationSeed", [-1, 1.5, "1"], "an integer from 0 to 2^63-1"],
+    ["variationStrength", [-0.1, 1.1, "1"], "a number from 0 to 1"],
+    ["guidance", [true, "on", [0, 1]], "an object"],
     ["skipLayerGuidance", ["on", 1, [7]], "object"],
     ["clipSkip", ["2", 0, 13, -1], "an integer from 1 to 12"],
     ["priority", ["high", -11, 11, 0.5], "an integer from -10 to 10"],
@@ -161,6 +166,39 @@ describe("generate options", () => {
     assert.ok(!("t5Prompt" in checkGenerateOptions({ prompt: "a" }, { ...limits, t5: false }).parameters));
   });
 
+  it("refuses more steps than a schedule of ours has different levels for, also in a hires fix", () => {
+    const of = (options: object) => () => check({ prompt: "a", width: 64, height: 64, scheduler: "beta", ...options } as never);
+    assert.throws(of({ steps: 139 }), { code: "ERR_INVALID_OPTION", message: /^steps: expected at most 138 for the scheduler "beta"/ });
+    assert.throws(of({ steps: 138, hires: true }), { message: /^hires\.steps: expected at most 96 with strength 0\.7/ });
+    assert.equal(of({ steps: 138, hires: { steps: 96 } })().hires?.steps, 96);
+  });
+
+  it("takes a variation's seed, random where it is left out, and counts that one up in a batch", () => {
+    const most = 2n ** 63n - 1n;
+    const { variationSeed } = check({ prompt: "a", variationStrength: 0.5 });
+    assert.ok(variationSeed !== undefined && variationSeed >= 0n && variationSeed < 2n ** 32n);
+    assert.equal(check({ prompt: "a" }).variationSeed, undefined);
+    rejects(() => check({ prompt: "a", variationSeed: 1 }), "variationSeed", "variationStrength too");
+    rejects(() => check({ prompt: "a", variationSeed: 1, variationStrength: 1.1 }), "variationStrength", "from 0 to 1");
+    const batch = { prompt: "a", batchCount: 2 };
+    assert.equal(check({ ...batch, seed: most, variationSeed: 1, variationStrength: 0.5 }).seed, most);
+    rejects(() => check({ ...batch, seed: most, variationSeed: 1, variationStrength: 0 }), "seed", "at most 2^63-1");
+    rejects(() => check({ ...batch, variationSeed: most, variationStrength: 0.5 }), "variationSeed", "at most 2^63-1");
+  });
+
+  it("takes a noise level instead of a strength", () => {
+    const initImage = { data: new Uint8Array(3), width: 1, height: 1, channels: 3 };
+    const of = (options: object) => check({ prompt: "a", initImage, ...options });
+    const { strength, noiseLevel, fit } = of({ noiseLevel: 0.5 });
+    assert.deepEqual([strength, noiseLevel, fit], [undefined, 0.5, "cover"]);
+    assert.equal(of({}).strength, 0.75);
+    rejects(() => check({ prompt: "a", noiseLevel: 0.5 }), "noiseLevel", "initImage too");
+    rejects(() => of({ noiseLevel: 0.5, strength: 0.5 }), "noiseLevel", "either strength or noiseLevel");
+    rejects(() => of({ noiseLevel: 0.5, sigmas: [0.5, 0] }), "noiseLevel", "none beside sigmas");
+    rejects(() => of({ noiseLevel: 0.5, scheduler: "karras" }), "noiseLevel", '"normal" or "beta"');
+    assert.equal(of({ noiseLevel: 0.5, scheduler: "beta" }).noiseLevel, 0.5);
+  });
+
   it("works out the final size of a hires fix", () => {
     const size = (hires: boolean | object) => {
       const { width, height } = check({ prompt: "a", width: 256, height: 128, hires } as never).hires ?? {};
@@ -189,6 +227,8 @@ describe("generate options", () => {
 
   it("checks skip-layer guidance", () => {
     const published = { layers: [7, 8, 9], scale: 2.5, start: 0.01, end: 0.2 };
+    rejects(() => check({ prompt: "a", guidance: { start: 0.5, end: 0.4 } }), "guidance.end", "at least 0.5");
+    assert.deepEqual(check({ prompt: "a", guidance: { end: 0.6 } }).guidance, { start: 0, end: 0.6 });
     const guidance = (skipLayerGuidance: unknown) => check({ prompt: "a", skipLayerGuidance }).skipLayerGuidance;
     assert.deepEqual(guidance(true), published);
     assert.equal(guidance(false), undefined);

@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { drawnSteps, guidanceWindow, hiresSigmas, normalSigmas } from "../../../lib/options/schedule.js";
+import { betaSigmas } from "../../../lib/options/beta.js";
+import {
+  drawnSteps,
+  guidanceWindow,
+  hiresSigmas,
+  levelsFrom,
+  normalSigmas,
+  ownSchedulers,
+  ownSigmas,
+} from "../../../lib/options/schedule.js";
 
 const close = (actual: number[], expected: number[]) => {
   assert.equal(actual.length, expected.length);
@@ -37,7 +46,35 @@ describe("the normal schedule", () => {
   });
 });
 
+describe("the beta schedule", () => {
+  it("falls with every step, for all numbers of steps that are taken", () => {
+    for (let steps = 1; steps <= 138; steps++) {
+      const sigmas = betaSigmas(steps, 3);
+      assert.equal(sigmas.length, steps + 1);
+      assert.equal(sigmas[0], 1);
+      assert.ok(
+        sigmas.every((sigma, i) => i === 0 || sigma < (sigmas[i - 1] ?? 0)),
+        `${steps} steps`,
+      );
+    }
+  });
+
+  it("gives a hires fix its end", () => {
+    assert.deepEqual(hiresSigmas({ steps: 10, strength: 0.7 }, 3, "beta"), betaSigmas(14, 3).slice(4));
+    assert.equal(hiresSigmas({ steps: 10, strength: 0.7 }, 3, "karras"), undefined);
+  });
+});
+
 describe("image to image", () => {
+  it("begins at a noise level, whatever the steps", () => {
+    assert.deepEqual(levelsFrom(0.5, [1, 0.75, 0.5, 0.25, 0]), [0.5, 0.25, 0]);
+    assert.deepEqual(levelsFrom(0.6, [1, 0.75, 0.5, 0.25, 0]), [Math.fround(0.6), 0.5, 0.25, 0]);
+    assert.deepEqual(levelsFrom(0.001, [1, 0.75, 0.5, 0.25, 0]), [Math.fround(0.001), 0]);
+    assert.deepEqual(levelsFrom(1, [1, 0.75, 0]), [1, 0.75, 0]);
+    for (const scheduler of ownSchedulers) assert.ok(ownSigmas(scheduler, 4, 3));
+    assert.equal(ownSigmas("karras", 4, 3), undefined);
+  });
+
   it("draws as many steps as diffusers", () => {
     const drawn = (steps: number, ...strengths: number[]) => strengths.map((strength) => drawnSteps(strength, steps));
     assert.deepEqual(drawn(7, 0.45, 0.01, 0, 1, 6 / 7), [4, 1, 1, 7, 6]);

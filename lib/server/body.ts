@@ -66,6 +66,19 @@ function parseJson(bytes: Buffer): unknown {
   }
 }
 
+/**
+ * JSON in a text field, within the limits of a body; undefined when it is none.
+ * @throws HttpError 400 beyond them
+ */
+export function parseText(text: string): unknown {
+  checkJson(Buffer.from(text));
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Repeated fields, and those named `x[]`, become lists; files become Buffers. */
 async function parseMultipart(bytes: Buffer, type: string): Promise<Fields> {
   const boundary = /boundary="?([^";]+)"?/i.exec(type)?.[1];
@@ -76,7 +89,8 @@ async function parseMultipart(bytes: Buffer, type: string): Promise<Fields> {
   }
   let form: FormData;
   try {
-    form = await new Response(new Uint8Array(bytes), { headers: { "content-type": type } }).formData();
+    const headers = { "content-type": `multipart/form-data; boundary="${boundary}"` }; // by the boundary that was counted, and no other
+    form = await new Response(new Uint8Array(bytes), { headers }).formData();
   } catch {
     throw new HttpError(400, "invalid_multipart", "The multipart body cannot be read.");
   }
@@ -123,7 +137,7 @@ export function unsupportedType(): HttpError {
 export function pictureOf(value: unknown, param: string): Buffer {
   if (Buffer.isBuffer(value)) {
     if (value.length === 0) throw new HttpError(400, "invalid_image", `${param}: the file is empty.`, param);
-    return value;
+    return withoutDrawings(value, param);
   }
   const text = typeof value === "string" ? value.trim() : "";
   if (/^https?:/i.test(text)) {
@@ -138,5 +152,13 @@ export function pictureOf(value: unknown, param: string): Buffer {
   if (base64 === "" || !/^[A-Za-z0-9+/_-]+={0,2}$/.test(base64)) {
     throw new HttpError(400, "invalid_image", `${param}: expected a picture as base64 or data URL, or as a file of a form.`, param);
   }
-  return Buffer.from(base64, "base64");
+  return withoutDrawings(Buffer.from(base64, "base64"), param);
+}
+
+/** An SVG of a hundred bytes can take hours to be drawn, in threads that the whole process waits for. Such files begin as text or are packed. */
+function withoutDrawings(bytes: Buffer, param: string): Buffer {
+  const start = bytes.subarray(0, 1024).toString("latin1");
+  const packed = /^(\x1f\x8b|\x78[\x01\x5e\x9c\xda])/.test(start);
+  if (!packed && !/^(\xef\xbb\xbf|\xff\xfe|\xfe\xff)?[\s\0]*</.test(start)) return bytes;
+  throw new HttpError(400, "invalid_image", `${param}: expected a picture of pixels, as PNG, JPEG or WebP; SVG is not drawn.`, param);
 }

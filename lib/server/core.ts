@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import type { Context, Hono } from "hono";
 import { InvalidOptionError } from "../errors.js";
-import type { ErrorInfo } from "./errors.js";
+import { describeError, type ErrorInfo } from "./errors.js";
 import { Folder } from "./folder.js";
 import { Jobs } from "./jobs.js";
 import { Models } from "./models.js";
@@ -55,14 +55,18 @@ export function createCore(given: HandlerOptions): Core {
   const closers = new Set<() => void>();
   const results = new Results({ outputDir, keepSeconds, keepBytes, keepJobs: 1000 });
   const models = new Models(options);
-  const jobs = new Jobs({ maxQueue }, results);
+  const roots = [modelsDir, loraDir, upscalerDir, outputDir].filter((folder) => folder !== undefined);
+  const jobs = new Jobs({ maxQueue }, results, ({ id }, error) => {
+    const { status, code, message } = describeError(error, roots);
+    if (status >= 500) options.onLog?.(`job ${id}: ${code === "internal_error" ? (error as Error).stack : `${code}: ${message}`}`);
+  });
   return {
     options,
     models,
     jobs,
     loras: new Folder("LoRA", loraDir, [".safetensors", ".gguf"]),
     upscalers: new Folder("upscaler", upscalerDir, [".safetensors", ".gguf", ".pth", ".pt"]),
-    roots: [modelsDir, loraDir, upscalerDir, outputDir].filter((folder) => folder !== undefined),
+    roots,
     started: Date.now(),
     onClose: (callback) => closers.add(callback),
     close: async () => {

@@ -24,7 +24,7 @@ const conventions: readonly Convention[] = [openai, a1111, stability, azure, hug
 const allowedHeaders =
   "authorization, content-type, api-key, x-api-key, last-event-id, extra-parameters, mcp-session-id, mcp-protocol-version, mcp-method, mcp-name";
 const exposedHeaders =
-  "x-request-id, x-sdcpp-job, x-sdcpp-model, x-sdcpp-seed, x-sdcpp-warning, retry-after, location, seed, finish-reason, mcp-session-id";
+  "x-request-id, x-seed, x-should-retry, x-sdcpp-job, x-sdcpp-model, x-sdcpp-seed, x-sdcpp-warning, retry-after, location, seed, finish-reason, mcp-session-id";
 
 /** Answers web-standard requests; mount it where you like. */
 export interface Handler extends AsyncDisposable {
@@ -53,7 +53,7 @@ export interface Handler extends AsyncDisposable {
 export function createHandler(options: HandlerOptions = {}): Handler {
   const core = createCore(options);
   const app = createApp(core);
-  const listener = getRequestListener((request) => app.fetch(request));
+  const listener = getRequestListener((request) => app.fetch(request), { overrideGlobalObjects: false }); // they are the host's
   return {
     node: (incoming, outgoing) => {
       if (incoming.originalUrl !== undefined) incoming.url = incoming.originalUrl;

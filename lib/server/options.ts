@@ -1,3 +1,4 @@
+import path from "node:path";
 import { InvalidOptionError } from "../errors.js";
 import { checkOptions, type OptionTable } from "../options/check.js";
 import { modelOptions } from "../options/index.js";
@@ -163,6 +164,8 @@ export function checkHandlerOptions(options: HandlerOptions): CheckedHandlerOpti
     if (URL.canParse(origin) && new URL(origin).origin === origin) continue;
     throw new InvalidOptionError("corsOrigins", `expected origins as "https://example.org", received ${JSON.stringify(origin)}`);
   }
+  for (const name of ["modelsDir", "loraDir", "upscalerDir", "outputDir"] as const)
+    if (checked[name] !== undefined) checked[name] = path.resolve(checked[name]); // errors tell no part of whole paths, and paths alone
   return {
     ...checked,
     model,

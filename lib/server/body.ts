@@ -18,7 +18,11 @@ async function readBytes(request: Request, most: number): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   let length = 0;
   const reader = request.body?.getReader();
-  for (let chunk = await reader?.read(); chunk && !chunk.done; chunk = await reader?.read()) {
+  const read = () =>
+    reader?.read().catch(() => {
+      throw new HttpError(400, "incomplete_body", "The body ended before its end.");
+    });
+  for (let chunk = await read(); chunk && !chunk.done; chunk = await read()) {
     length += chunk.value.byteLength;
     if (length > most) {
       await reader?.cancel().catch(() => {});
@@ -148,11 +152,10 @@ export function pictureOf(value: unknown, param: string): Buffer {
       param,
     );
   }
-  const base64 = text.replace(/^data:[^,]*;base64,/i, "").replace(/\s+/g, "");
-  if (base64 === "" || !/^[A-Za-z0-9+/_-]+={0,2}$/.test(base64)) {
-    throw new HttpError(400, "invalid_image", `${param}: expected a picture as base64 or data URL, or as a file of a form.`, param);
-  }
-  return withoutDrawings(Buffer.from(base64, "base64"), param);
+  const base64 = text.replace(/^data:[^,]*;base64,/i, "");
+  const bytes = Buffer.from(/[^\w+/=\s-]/.test(base64) ? "" : base64, "base64"); // which passes over white space
+  if (bytes.length > 0) return withoutDrawings(bytes, param);
+  throw new HttpError(400, "invalid_image", `${param}: expected a picture as base64 or data URL, or as a file of a form.`, param);
 }
 
 /** An SVG of a hundred bytes can take hours to be drawn, in threads that the whole process waits for. Such files begin as text or are packed. */

@@ -112,7 +112,8 @@ function createApp(core: Core): Hono<Env> {
   function answer(context: RequestContext, error: unknown): Response {
     const requestId = context.get("requestId");
     const info = describeError(error, core.roots);
-    if (info.status === 500) options.onLog?.(`${requestId} ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+    if (info.code === "internal_error")
+      options.onLog?.(`${requestId} ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
     if (info.status === 429) context.header("retry-after", String(core.jobs.retryAfter));
     for (const [name, value] of Object.entries(info.headers)) if (name !== "retry-after") context.header(name, value);
     return context.json(ownerConvention(context).errorBody(info, { requestId }), info.status as ContentfulStatusCode);

@@ -1,6 +1,5 @@
 import { mkdir, readFile } from "node:fs/promises";
 import path from "node:path";
-import { InvalidOptionError } from "../errors.js";
 import type { Image } from "../picture/image.js";
 import { slug } from "../picture/slug.js";
 import { HttpError } from "./errors.js";
@@ -41,8 +40,8 @@ export class Results {
       throw new HttpError(500, "not_saved", `The picture is drawn, but the output folder does not take it: ${code ?? "unknown"}.`);
     }
     const read = () =>
-      readFile(file).catch((cause) => {
-        throw new InvalidOptionError("image", `${name} is no longer in the output folder`, { cause });
+      readFile(file).catch(() => {
+        throw new HttpError(404, "not_found", "The picture is no longer in the output folder."); // its name tells of the prompt
       });
     return new Picture(index, seed, width, height, parameters, name, 0, read);
   }

@@ -31,7 +31,11 @@ export async function drawOne(
 }
 
 /** Clients take no headers of many kilobytes. */
-const shown = (warnings: readonly string[]) => warnings.join(" ").slice(0, 2000).replace(/[^\x20-\x7e]/g, "?");
+const shown = (warnings: readonly string[]) =>
+  warnings
+    .join(" ")
+    .slice(0, 2000)
+    .replace(/[^\x20-\x7e]/g, "?");
 
 /**
  * The served model for a name of a cloud: the one of this name, else the first of the family that the cloud's name stands for, else the default one.

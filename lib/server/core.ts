@@ -5,7 +5,7 @@ import { describeError, type ErrorInfo } from "./errors.js";
 import { Folder } from "./folder.js";
 import { Jobs } from "./jobs.js";
 import { Models } from "./models.js";
-import { type CheckedHandlerOptions, checkHandlerOptions, type HandlerOptions } from "./options.js";
+import { type CheckedHandlerOptions, checkHandlerOptions, foldersOf, type HandlerOptions } from "./options.js";
 import { Results } from "./results.js";
 
 /** What all conventions are built on. */
@@ -55,7 +55,8 @@ export function createCore(given: HandlerOptions): Core {
   const closers = new Set<() => void>();
   const results = new Results({ outputDir, keepSeconds, keepBytes, keepJobs: 1000 });
   const models = new Models(options);
-  const roots = [modelsDir, loraDir, upscalerDir, outputDir].filter((folder) => folder !== undefined);
+  const folders = [modelsDir, loraDir, upscalerDir, outputDir].filter((folder) => folder !== undefined);
+  const roots = [...folders, ...foldersOf(options.model)];
   const jobs = new Jobs({ maxQueue }, results, ({ id }, error) => {
     const { status, code, message } = describeError(error, roots);
     if (status >= 500) options.onLog?.(`job ${id}: ${code === "internal_error" ? (error as Error).stack : `${code}: ${message}`}`);

@@ -56,7 +56,7 @@ for (const name of ["express", "fastify"]) {
       const link = await post(`${base}/v1/images/generations`, { ...circle, response_format: "url" });
       const { data } = (await link.json()) as { data: { url: string }[] };
       assert.ok(data[0]?.url.startsWith(`${base}/v1/images/files/`), data[0]?.url);
-      await assertCircle(new Uint8Array(await (await fetch(data[0].url)).arrayBuffer()));
+      await assertCircle(new Uint8Array(await (await fetch(data[0]?.url ?? "")).arrayBuffer()));
       const { servers } = (await (await fetch(`${base}/openapi.json`)).json()) as { servers: { url: string }[] };
       assert.equal(servers[0]?.url, "/sd");
     });

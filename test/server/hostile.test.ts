@@ -8,6 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import sharp from "sharp";
 import { demoFiles } from "../../lib/catalog/demo.js";
 import { splitTags } from "../../lib/options/loras.js";
+import { parseParameters } from "../../lib/picture/parameters.js";
 import { createHandler, type RunningServer } from "../../lib/server/index.js";
 import { Picture } from "../../lib/server/picture.js";
 import { post, startServer } from "../helpers/server.js";
@@ -195,4 +196,54 @@ test("folders that were given as relative paths are no words that errors are cle
   } finally {
     process.chdir(before);
   }
+});
+
+test("a picture that is cut off in its pixels is the request's fault", async () => {
+  const pixels = Buffer.from(Array.from({ length: 64 * 64 * 4 }, (_, at) => (at * 7919) % 251));
+  const whole = await sharp(pixels, { raw: { width: 64, height: 64, channels: 4 } })
+    .png()
+    .toBuffer();
+  const cut = whole.subarray(0, whole.length / 2).toString("base64");
+  await refused("/v1/images/edits", { prompt: "x", image: cut }, /read to their end/);
+  await refused("/v1/images/edits", { prompt: "x", image: whole.toString("base64"), mask: cut }, /read to their end/);
+  await refused("/v1/images/variations", { image: cut }, /read to their end/);
+  await refused("/sdapi/v1/img2img", { init_images: [cut] }, /read to its end/);
+  await refused("/sdapi/v1/extra-single-image", { image: cut, upscaler_1: "Lanczos" }, /read to its end/);
+  await refused("/images/generations", { prompt: "x", image_prompt: { image: cut } }, /can be read/);
+});
+
+test("texts in picture files are read once", { timeout: 60_000 }, () => {
+  assert.equal(parseParameters(`x\nSteps: 1, a: [${'\\"'.repeat(long)}`).steps, 1);
+  assert.equal(parseParameters(`x\nSteps: 2, VAE tiling: "${"a".repeat(long)}"`).steps, 2);
+  assert.equal(parseParameters(`x\nSteps: 3, Model fingerprints: "${"a".repeat(long)}"`).steps, 3);
+});
+
+test("one client's sessions of MCP do not end another one's", async () => {
+  await using handler = createHandler({ apiKeys: ["one", "two"] });
+  const send = (key: string, method: string, params: object, session?: string) =>
+    handler.fetch(
+      new Request("http://localhost/mcp", {
+        method: "POST",
+        headers: {
+          authorization: `Bearer ${key}`,
+          accept: "application/json, text/event-stream",
+          "content-type": "application/json",
+          ...(session && { "mcp-session-id": session }),
+        },
+        body: JSON.stringify({ jsonrpc: "2.0", id: 1, method, params }),
+      }),
+    );
+  const begin = async (key: string) => {
+    const answer = await send(key, "initialize", {
+      protocolVersion: "2025-06-18",
+      capabilities: {},
+      clientInfo: { name: "test", version: "1" },
+    });
+    await answer.text();
+    return answer.headers.get("mcp-session-id") ?? "";
+  };
+  const [mine, first] = [await begin("one"), await begin("two")];
+  for (let count = 0; count < 200; count++) await begin("two");
+  assert.equal((await send("two", "tools/list", {}, first)).status, 404, "the oldest of too many has ended");
+  assert.equal((await send("one", "tools/list", {}, mine)).status, 200);
 });

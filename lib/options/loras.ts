@@ -25,7 +25,7 @@ export interface LoraTag {
  */
 export function splitTags(prompt: string): { prompt: string; tags: LoraTag[] } {
   const tags: LoraTag[] = [];
-  const rest = prompt.replace(/\s*<lora:([^<>]*)>/gi, (_tag, text: string) => {
+  const rest = prompt.replace(/(?<!\s)\s*<lora:([^<>]*)>/gi, (_tag, text: string) => {
     const [name = "", ...weights] = text.split(":").map((value) => value.trim());
     const [weight = 1, second = weight, ...more] = weights.map((value) => readWeight(value, text));
     if (second !== weight || more.length > 0) {

@@ -194,12 +194,14 @@ function splitFields(line: string): Record<string, string> {
 /** Where the comma behind a value is, or the line's end. */
 function endOfValue(line: string, start: number, name: RegExp): number {
   let depth = 0;
+  let open = false; // where one quote has no end, none behind it has
   for (let at = start; at < line.length; at++) {
     const mark = line[at] as string;
-    if (mark === '"' && (depth > 0 || line.slice(start, at).trim() === "")) {
+    if (mark === '"' && !open && (depth > 0 || line.slice(start, at).trim() === "")) {
       const closed = /"(?:\\.|[^\\"])*"/y;
       closed.lastIndex = at;
       if (closed.test(line)) at = closed.lastIndex - 1;
+      else open = true;
     } else if ("[{".includes(mark) && (depth > 0 || line.slice(start, at).trim() === "")) depth++;
     else if ("]}".includes(mark) && depth > 0) depth--;
     else if (mark === "," && depth === 0) {
@@ -219,7 +221,9 @@ function writeMembers(members: object): string {
 }
 
 function readMembers(text: string): Record<string, number> {
-  return Object.fromEntries(Array.from(text.matchAll(/(\w+) (-?[\d.e+-]+)(?:,|$)/g), ([, name = "", value]) => [name, Number(value)]));
+  return Object.fromEntries(
+    Array.from(text.matchAll(/(?<!\w)(\w+) (-?[\d.e+-]+)(?:,|$)/g), ([, name = "", value]) => [name, Number(value)]),
+  );
 }
 
 function readCache(text: string): StepCache {
@@ -228,7 +232,7 @@ function readCache(text: string): StepCache {
 }
 
 function readFingerprints(text: string | undefined): Record<string, string> | undefined {
-  const found = Array.from(text?.matchAll(/(\w+) ([0-9a-f]{10})\b/g) ?? [], ([, option = "", digits = ""]) => [option, digits]);
+  const found = Array.from(text?.matchAll(/(?<!\w)(\w+) ([0-9a-f]{10})\b/g) ?? [], ([, option = "", digits = ""]) => [option, digits]);
   return found.length ? Object.fromEntries(found) : undefined;
 }
 

@@ -18,7 +18,11 @@ async function readBytes(request: Request, most: number): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   let length = 0;
   const reader = request.body?.getReader();
-  for (let chunk = await reader?.read(); chunk && !chunk.done; chunk = await reader?.read()) {
+  const read = () =>
+    reader?.read().catch(() => {
+      throw new HttpError(400, "incomplete_body", "The body ended before its end.");
+    });
+  for (let chunk = await read(); chunk && !chunk.done; chunk = await read()) {
     length += chunk.value.byteLength;
     if (length > most) {
       await reader?.cancel().catch(() => {});
@@ -66,6 +70,19 @@ function parseJson(bytes: Buffer): unknown {
   }
 }
 
+/**
+ * JSON in a text field, within the limits of a body; undefined when it is none.
+ * @throws HttpError 400 beyond them
+ */
+export function parseText(text: string): unknown {
+  checkJson(Buffer.from(text));
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Repeated fields, and those named `x[]`, become lists; files become Buffers. */
 async function parseMultipart(bytes: Buffer, type: string): Promise<Fields> {
   const boundary = /boundary="?([^";]+)"?/i.exec(type)?.[1];
@@ -76,7 +93,8 @@ async function parseMultipart(bytes: Buffer, type: string): Promise<Fields> {
   }
   let form: FormData;
   try {
-    form = await new Response(new Uint8Array(bytes), { headers: { "content-type": type } }).formData();
+    const headers = { "content-type": `multipart/form-data; boundary="${boundary}"` }; // by the boundary that was counted, and no other
+    form = await new Response(new Uint8Array(bytes), { headers }).formData();
   } catch {
     throw new HttpError(400, "invalid_multipart", "The multipart body cannot be read.");
   }
@@ -123,7 +141,7 @@ export function unsupportedType(): HttpError {
 export function pictureOf(value: unknown, param: string): Buffer {
   if (Buffer.isBuffer(value)) {
     if (value.length === 0) throw new HttpError(400, "invalid_image", `${param}: the file is empty.`, param);
-    return value;
+    return withoutDrawings(value, param);
   }
   const text = typeof value === "string" ? value.trim() : "";
   if (/^https?:/i.test(text)) {
@@ -134,9 +152,15 @@ export function pictureOf(value: unknown, param: string): Buffer {
       param,
     );
   }
-  const base64 = text.replace(/^data:[^,]*;base64,/i, "").replace(/\s+/g, "");
-  if (base64 === "" || !/^[A-Za-z0-9+/_-]+={0,2}$/.test(base64)) {
-    throw new HttpError(400, "invalid_image", `${param}: expected a picture as base64 or data URL, or as a file of a form.`, param);
-  }
-  return Buffer.from(base64, "base64");
+  const base64 = text.replace(/^data:[^,]*;base64,/i, "");
+  const bytes = Buffer.from(/[^\w+/=\s-]/.test(base64) ? "" : base64, "base64"); // which passes over white space
+  if (bytes.length > 0) return withoutDrawings(bytes, param);
+  throw new HttpError(400, "invalid_image", `${param}: expected a picture as base64 or data URL, or as a file of a form.`, param);
+}
+
+/** An SVG of a hundred bytes can take hours to be drawn, in threads that the whole process waits for. Such files begin as text or are packed. */
+function withoutDrawings(bytes: Buffer, param: string): Buffer {
+  const packed = (bytes[0] === 0x1f && bytes[1] === 0x8b) || (bytes[0] === 0x78 && [0x01, 0x5e, 0x9c, 0xda].includes(bytes[1] ?? 0));
+  if (!packed && !/^[\s\xef\xbb\xbf\xfe\xff]*</.test(bytes.subarray(0, 1024).toString("latin1"))) return bytes;
+  throw new HttpError(400, "invalid_image", `${param}: expected a picture of pixels, as PNG, JPEG or WebP; SVG is not drawn.`, param);
 }

@@ -1,12 +1,12 @@
 import { existsSync } from "node:fs";
 import type { Context, Hono } from "hono";
 import { InvalidOptionError } from "../errors.js";
-import type { ErrorInfo } from "./errors.js";
+import { describeError, type ErrorInfo } from "./errors.js";
 import { Folder } from "./folder.js";
 import { Gallery } from "./gallery/gallery.js";
 import { Jobs } from "./jobs.js";
 import { Models } from "./models.js";
-import { type CheckedHandlerOptions, checkHandlerOptions, type HandlerOptions } from "./options.js";
+import { type CheckedHandlerOptions, checkHandlerOptions, foldersOf, type HandlerOptions } from "./options.js";
 import { Pulls } from "./pulls.js";
 import { Results } from "./results.js";
 
@@ -59,7 +59,12 @@ export function createCore(given: HandlerOptions): Core {
   const closers = new Set<() => void>();
   const results = new Results({ outputDir, keepSeconds, keepBytes, keepJobs: 1000 });
   const models = new Models(options);
-  const jobs = new Jobs({ maxQueue }, results);
+  const folders = [modelsDir, loraDir, upscalerDir, outputDir].filter((folder) => folder !== undefined);
+  const roots = [...folders, ...foldersOf(options.model)];
+  const jobs = new Jobs({ maxQueue }, results, ({ id }, error) => {
+    const { status, code, message } = describeError(error, roots);
+    if (status >= 500) options.onLog?.(`job ${id}: ${code === "internal_error" ? (error as Error).stack : `${code}: ${message}`}`);
+  });
   const pulls = new Pulls(options);
   return {
     options,
@@ -69,7 +74,7 @@ export function createCore(given: HandlerOptions): Core {
     upscalers: new Folder("upscaler", upscalerDir, [".safetensors", ".gguf", ".pth", ".pt"]),
     gallery: new Gallery(options, jobs),
     pulls,
-    roots: [modelsDir, loraDir, upscalerDir, outputDir].filter((folder) => folder !== undefined),
+    roots,
     started: Date.now(),
     onClose: (callback) => closers.add(callback),
     close: async () => {

@@ -1,5 +1,6 @@
 import { InvalidOptionError } from "../errors.js";
-import { checkGenerateOptions } from "../options/index.js";
+import { checkValue, type Option } from "../options/check.js";
+import { checkGenerateOptions, generateOptions } from "../options/index.js";
 import { splitTags } from "../options/loras.js";
 import { Image } from "../picture/image.js";
 import { openImage } from "../picture/inputs.js";
@@ -10,6 +11,7 @@ import { Job } from "./job.js";
 import { middle, type Size } from "./size.js";
 
 const mostInputPixels = 64 * 2 ** 20;
+const mostLoras = 64;
 
 /** A LoRA by its name in the server's folder. */
 export interface NamedLora {
@@ -90,22 +92,22 @@ async function cropped(image: Image, size: Size): Promise<Image> {
 
 /** Names of files become paths of the server's folders; the prompt's LoRA tags become LoRAs. */
 async function resolveNames(core: Core, { loras = [], hires, ...options }: DrawOptions): Promise<GenerateOptions> {
-  if (typeof options.prompt !== "string") throw new InvalidOptionError("prompt", "expected a string");
-  const found = await Promise.all(
-    loras.map(async ({ name, weight }, at) => ({
-      path: await core.loras.find(String(name), `loras[${at}].name`),
-      ...(weight === undefined ? {} : { weight }),
-    })),
-  );
-  const { tags, prompt } = splitTags(options.prompt);
-  const tagged = await Promise.all(tags.map(async ({ name, weight }) => ({ path: await core.loras.find(name, "prompt"), weight })));
-  const network =
-    typeof hires === "object" && hires.model !== undefined ? await core.upscalers.find(hires.model, "hires.model") : undefined;
+  const whole = checkValue(generateOptions.prompt as Option, options.prompt, "prompt") as string;
+  const { tags, prompt } = splitTags(whole);
+  const named = [
+    ...loras.map(({ name, weight }, at) => ({ name: String(name), param: `loras[${at}].name`, weight })),
+    ...tags.map(({ name, weight }) => ({ name, param: "prompt", weight })),
+  ];
+  if (named.length > mostLoras) throw new InvalidOptionError("loras", `expected at most ${mostLoras}, received ${named.length}`);
+  const paths = await core.loras.findAll(named);
+  const found = named.map(({ weight }, at) => ({ path: paths[at] as string, ...(weight === undefined ? {} : { weight }) }));
+  const network = typeof hires === "object" && typeof hires?.model === "string" ? hires.model : undefined;
+  const model = network === undefined ? undefined : await core.upscalers.find(network, "hires.model");
   return {
     ...options,
     prompt,
-    ...(found.length + tagged.length > 0 && { loras: [...found, ...tagged] }),
-    ...(hires !== undefined && { hires: network ? { ...(hires as object), model: network } : hires }),
+    ...(found.length > 0 && { loras: found }),
+    ...(hires !== undefined && { hires: model ? { ...(hires as object), model } : hires }),
   };
 }
 

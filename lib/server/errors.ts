@@ -68,6 +68,6 @@ export function describeError(error: unknown, roots: readonly string[] = []): Er
 /** Of each absolute path only the last name stays. */
 export function withoutPaths(text: string, roots: readonly string[] = []): string {
   const own = [...roots, os.homedir(), process.cwd(), os.tmpdir()].filter((root) => root.length > 1).sort((a, b) => b.length - a.length);
-  const plain = own.reduce((rest, root) => rest.split(`${root}/`).join("").split(`${root}\\`).join("").split(root).join("…"), text);
-  return plain.replace(/(?<![\w:/.])(?:[A-Za-z]:)?[/\\](?:[^\s/\\"'()<>|:]+[/\\])+(?=[^\s/\\])/g, "");
+  const plain = own.reduce((rest, root) => rest.split(root).join("/…"), text); // these may have spaces in them
+  return plain.replace(/(?<![\w:/.])(?:[A-Za-z]:)?[/\\](?:[^\s/\\"'()<>|:]+[/\\])+(?=[^\s/\\])/g, "").replaceAll("/…", "…");
 }

@@ -26,7 +26,20 @@ export class Folder {
    * @throws HttpError 404 for a name that is not listed
    */
   async find(name: string, param: string): Promise<string> {
+    return this.#find(await this.#files(), name, param);
+  }
+
+  /**
+   * The same of several names, for which the folder is read once.
+   * @throws HttpError 404 for the first that is not listed
+   */
+  async findAll(names: readonly { name: string; param: string }[]): Promise<string[]> {
+    if (names.length === 0) return [];
     const files = await this.#files();
+    return names.map(({ name, param }) => this.#find(files, name, param));
+  }
+
+  #find(files: ReadonlyMap<string, string>, name: string, param: string): string {
     const bare = this.endings.includes(path.extname(name).toLowerCase()) ? name.slice(0, -path.extname(name).length) : name;
     const below = [...files.keys()].filter((other) => other.endsWith(`/${bare}`));
     const file = files.get(bare) ?? (below.length === 1 ? files.get(below[0] as string) : undefined);

@@ -25,7 +25,7 @@ const conventions: readonly Convention[] = [openai, a1111, stability, azure, hug
 const allowedHeaders =
   "authorization, content-type, api-key, x-api-key, last-event-id, extra-parameters, mcp-session-id, mcp-protocol-version, mcp-method, mcp-name";
 const exposedHeaders =
-  "x-request-id, x-sdcpp-job, x-sdcpp-model, x-sdcpp-seed, x-sdcpp-warning, retry-after, location, seed, finish-reason, mcp-session-id";
+  "x-request-id, x-seed, x-should-retry, x-sdcpp-job, x-sdcpp-model, x-sdcpp-seed, x-sdcpp-warning, retry-after, location, seed, finish-reason, mcp-session-id";
 
 /** Answers web-standard requests; mount it where you like. */
 export interface Handler extends AsyncDisposable {
@@ -54,7 +54,7 @@ export interface Handler extends AsyncDisposable {
 export function createHandler(options: HandlerOptions = {}): Handler {
   const core = createCore(options);
   const app = createApp(core);
-  const listener = getRequestListener((request) => app.fetch(request));
+  const listener = getRequestListener((request) => app.fetch(request), { overrideGlobalObjects: false }); // they are the host's
   return {
     node: (incoming, outgoing) => {
       if (incoming.originalUrl !== undefined) incoming.url = incoming.originalUrl;
@@ -115,7 +115,8 @@ function createApp(core: Core): Hono<Env> {
   function answer(context: RequestContext, error: unknown): Response {
     const requestId = context.get("requestId");
     const info = describeError(error, core.roots);
-    if (info.status === 500) options.onLog?.(`${requestId} ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+    if (info.code === "internal_error")
+      options.onLog?.(`${requestId} ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
     if (info.status === 429) context.header("retry-after", String(core.jobs.retryAfter));
     for (const [name, value] of Object.entries(info.headers)) if (name !== "retry-after") context.header(name, value);
     return context.json(ownerConvention(context).errorBody(info, { requestId }), info.status as ContentfulStatusCode);

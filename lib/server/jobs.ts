@@ -35,14 +35,17 @@ export class Jobs {
   readonly counts: JobCounts = { submitted: 0, refused: 0, done: 0, failed: 0, canceled: 0, pictures: 0, steps: 0, seconds: 0 };
   readonly #limits: JobLimits;
   readonly #results: Results;
+  readonly #onFailure: (job: Job, error: unknown) => void;
   readonly #known = new Map<string, Job>();
   #waiting: Waiting[] = [];
   #running: Job | undefined;
   #closing = false;
 
-  constructor(limits: JobLimits, results: Results) {
+  /** @param onFailure told of each job that failed */
+  constructor(limits: JobLimits, results: Results, onFailure: (job: Job, error: unknown) => void = () => {}) {
     this.#limits = limits;
     this.#results = results;
+    this.#onFailure = onFailure;
   }
 
   get running(): Job | undefined {
@@ -187,6 +190,7 @@ export class Jobs {
       this.#end(job, job.signal.aborted ? { type: "canceled" } : { type: "done" });
     } catch (error) {
       this.#end(job, job.signal.aborted ? { type: "canceled" } : { type: "failed", error });
+      if (job.status === "failed") this.#onFailure(job, error);
     }
     this.counts.seconds += (performance.now() - began) / 1000;
     this.#running = undefined;

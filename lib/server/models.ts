@@ -1,4 +1,4 @@
-import { readdir, stat } from "node:fs/promises";
+import { readdir, realpath, stat } from "node:fs/promises";
 import path from "node:path";
 import { InsufficientMemoryError, SdcppError } from "../errors.js";
 import { inspectModel } from "../inspect.js";
@@ -190,9 +190,17 @@ export class Models {
   async #inFolder(): Promise<ServedModel[]> {
     const { modelsDir } = this.#options;
     if (modelsDir === undefined) return [];
-    const entries = await readdir(modelsDir, { withFileTypes: true }).catch(() => []);
+    const root = await realpath(modelsDir).catch(() => undefined);
+    const entries = root === undefined ? [] : await readdir(root, { withFileTypes: true }).catch(() => []);
     const found = entries.filter((entry) => !entry.name.startsWith(".") && (entry.isDirectory() || checkpoint.test(entry.name)));
-    const looked = await Promise.all(found.map((entry) => this.#inspect(path.join(modelsDir, entry.name))));
+    const inside = await Promise.all(
+      found.map(async ({ name }) => {
+        const file = path.join(root as string, name);
+        const real = await realpath(file).catch(() => ""); // a link to nothing
+        return real.startsWith(root + path.sep) ? [file] : []; // links that lead out are passed over
+      }),
+    );
+    const looked = await Promise.all(inside.flat().map((file) => this.#inspect(file)));
     const loose = looked.filter(({ isPart }) => isPart).map(({ file }) => file);
     return looked.flatMap(({ served, file, complete }) => {
       if (!served) return [];

@@ -1,6 +1,7 @@
+import path from "node:path";
 import { InvalidOptionError } from "../errors.js";
 import { checkOptions, type OptionTable } from "../options/check.js";
-import { modelOptions } from "../options/index.js";
+import { fileOptions, modelOptions } from "../options/index.js";
 import type { ModelOptions } from "../types/index.js";
 
 /** How models are loaded: all options of `loadModel` but those that name files, and what a server does itself. */
@@ -179,12 +180,28 @@ export function checkHandlerOptions(options: HandlerOptions): CheckedHandlerOpti
     if (URL.canParse(origin) && new URL(origin).origin === origin) continue;
     throw new InvalidOptionError("corsOrigins", `expected origins as "https://example.org", received ${JSON.stringify(origin)}`);
   }
+  for (const name of ["modelsDir", "loraDir", "upscalerDir", "outputDir"] as const)
+    if (checked[name] !== undefined) checked[name] = path.resolve(checked[name]); // errors tell no part of whole paths, and paths alone
   return {
     ...checked,
-    model,
+    model: model && withWholePaths(model),
     allowPull: checked.allowPull ?? (checked.apiKeys ?? []).length === 0,
     apiKeys: checked.apiKeys ?? [],
     allowedHosts: checked.allowedHosts ?? [],
     corsOrigins: checked.corsOrigins ?? [],
   };
+}
+
+function withWholePaths(model: ModelOptions): ModelOptions {
+  const whole = (value: unknown): unknown =>
+    typeof value === "string" && value !== "" ? path.resolve(value) : Array.isArray(value) ? value.map(whole) : value;
+  const isFile = (name: string) => name === "files" || Object.hasOwn(fileOptions, name);
+  return Object.fromEntries(Object.entries(model).map(([name, value]) => [name, isFile(name) ? whole(value) : value]));
+}
+
+/** Folders of the files that `model` names. */
+export function foldersOf(model: ModelOptions = {}): string[] {
+  const names = ["files", ...Object.keys(fileOptions)] as (keyof ModelOptions)[];
+  const files = names.flatMap((name) => model[name] ?? []).filter((file) => typeof file === "string");
+  return [...new Set(files.map((file) => path.dirname(file)))];
 }

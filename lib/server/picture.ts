@@ -16,10 +16,15 @@ export class Picture {
     readonly parameters: string | undefined,
     /** Name in the output folder, with "/" between folders. */
     readonly file: string | undefined,
-    /** Bytes in memory. */
-    readonly held: number,
+    /** Bytes of the PNG in memory; 0 where it is in the output folder. */
+    readonly own: number,
     readonly png: () => Promise<Buffer<ArrayBuffer>>,
   ) {}
+
+  /** Bytes in memory. */
+  get held(): number {
+    return this.own + (this.#other?.bytes.length ?? 0);
+  }
 
   /** The bytes of an image file, with the parameters in it. */
   async encode(format: ImageFormat, options: EncodeOptions = {}): Promise<Buffer<ArrayBuffer>> {

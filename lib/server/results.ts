@@ -1,8 +1,8 @@
 import { mkdir, readFile } from "node:fs/promises";
 import path from "node:path";
-import { InvalidOptionError } from "../errors.js";
 import type { Image } from "../picture/image.js";
 import { slug } from "../picture/slug.js";
+import { HttpError } from "./errors.js";
 import { Picture } from "./picture.js";
 
 export interface ResultLimits {
@@ -32,11 +32,16 @@ export class Results {
     }
     const name = `${dayOf(new Date())}/${slug(title)}-${seed ?? index}-${job.slice(0, 8)}-${index + 1}.png`;
     const file = path.join(outputDir, ...name.split("/"));
-    await mkdir(path.dirname(file), { recursive: true });
-    await image.toFile(file);
+    try {
+      await mkdir(path.dirname(file), { recursive: true });
+      await image.toFile(file);
+    } catch (error) {
+      const { code } = ((error as Error).cause ?? error) as NodeJS.ErrnoException;
+      throw new HttpError(500, "not_saved", `The picture is drawn, but the output folder does not take it: ${code ?? "unknown"}.`);
+    }
     const read = () =>
-      readFile(file).catch((cause) => {
-        throw new InvalidOptionError("image", `${name} is no longer in the output folder`, { cause });
+      readFile(file).catch(() => {
+        throw new HttpError(404, "not_found", "The picture is no longer in the output folder."); // its name tells of the prompt
       });
     return new Picture(index, seed, width, height, parameters, name, 0, read);
   }

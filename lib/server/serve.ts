@@ -61,7 +61,11 @@ export async function serve(options: ServeOptions = {}): Promise<RunningServer> 
   if (open && keys === 0 && !insecure)
     throw new InvalidOptionError("host", `expected apiKeys (--api-key) to listen on ${host}, which others can reach, or insecure: true`);
   const handler = createHandler({ ...others, ...(open && !others.allowedHosts && { allowedHosts: ["*"] }) });
-  const server = createAdaptorServer({ fetch: handler.fetch, serverOptions: patience(requestSeconds) }) as Server;
+  const server = createAdaptorServer({
+    fetch: handler.fetch,
+    serverOptions: patience(requestSeconds),
+    overrideGlobalObjects: false,
+  }) as Server;
   server.maxConnections = mostConnections;
   try {
     await new Promise<void>((resolve, reject) => {

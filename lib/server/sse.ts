@@ -10,6 +10,7 @@ const keepAliveMs = 15_000;
 export function events(context: RequestContext, send: (stream: SSEStreamingApi, signal: AbortSignal) => Promise<void>): Response {
   context.header("cache-control", "no-store");
   context.header("x-accel-buffering", "no");
+  if (context.req.method === "HEAD") return context.body(null, 200, { "content-type": "text/event-stream" }); // nobody would read it, or leave
   return streamSSE(context, async (stream) => {
     const gone = new AbortController();
     stream.onAbort(() => gone.abort());

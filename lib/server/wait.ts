@@ -23,12 +23,19 @@ export async function drawOne(
     const [picture] = await job.result();
     context.header("x-sdcpp-job", job.id);
     context.header("x-sdcpp-model", encodeURIComponent(job.model ?? ""));
-    if (job.warnings.length > 0) context.header("x-sdcpp-warning", job.warnings.join(" ").replace(/[^\x20-\x7e]/g, "?"));
+    if (job.warnings.length > 0) context.header("x-sdcpp-warning", shown(job.warnings));
     return { picture: picture as Picture, job };
   } catch (error) {
     throw renamed(error, names);
   }
 }
+
+/** Clients take no headers of many kilobytes. */
+const shown = (warnings: readonly string[]) =>
+  warnings
+    .join(" ")
+    .slice(0, 2000)
+    .replace(/[^\x20-\x7e]/g, "?");
 
 /**
  * The served model for a name of a cloud: the one of this name, else the first of the family that the cloud's name stands for, else the default one.

@@ -13,7 +13,7 @@ export async function* messagesOf(answer: Response): AsyncGenerator<Message> {
     rest = blocks.pop() as string;
     for (const block of blocks) {
       const fields = Object.fromEntries(block.split("\n").map((line) => line.split(/: (.*)/s)));
-      yield { event: fields.event, data: JSON.parse(fields.data) };
+      if (fields.data !== undefined) yield { event: fields.event, data: JSON.parse(fields.data) }; // a comment alone is no message
     }
   }
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { copyFile, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, it } from "node:test";
@@ -280,7 +280,7 @@ describe("npm openai", () => {
   it("draws with a model whose name no header could have", async () => {
     const { diffusionModel, ...others } = await demoFiles();
     const folder = await mkdtemp(path.join(tmpdir(), "sdcpp-openai-"));
-    await Promise.all([diffusionModel, ...Object.values(others)].map((file) => symlink(file, path.join(folder, path.basename(file)))));
+    await Promise.all([diffusionModel, ...Object.values(others)].map((file) => copyFile(file, path.join(folder, path.basename(file)))));
     await rename(path.join(folder, path.basename(diffusionModel)), path.join(folder, "モデル.gguf"));
     const named = await startServer({ modelsDir: folder });
     const strange = new OpenAI({ apiKey: "none", baseURL: `${named.url}/v1`, maxRetries: 0 });

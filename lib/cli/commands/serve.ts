@@ -89,11 +89,11 @@ function readKeys({ "api-key": given = [], "api-key-file": file }: Arguments): s
 
 /** What it can do, for whoever has started it. */
 async function welcome({ apiKeys = [], outputDir, page = true }: ServeOptions, handler: { models(): Promise<string[]> }): Promise<string> {
-  const shown = apiKeys.map((key) => `${key.slice(0, 3)}…`).join(", ");
+  const shown = apiKeys.length === 1 ? "asked for" : `asked for; ${apiKeys.length} are known`;
   return [
     ...(page ? ["Page: open the address above in a browser (--open does it)"] : []),
     `Models: ${(await handler.models()).join(", ")}`,
-    `Key: ${apiKeys.length > 0 ? `asked for (${shown})` : "none asked for"}`,
+    `Key: ${apiKeys.length > 0 ? shown : "none asked for"}`,
     `Pictures: ${outputDir ?? "in memory for a while (--output-dir keeps them)"}`,
     "Ctrl-C ends it when what it has taken is drawn.",
   ].join("\n");

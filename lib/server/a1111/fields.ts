@@ -1,4 +1,4 @@
-import { objectIn } from "../../picture/json.js";
+import { parseText } from "../body.js";
 import { HttpError } from "../errors.js";
 
 export type Fields = Record<string, unknown>;
@@ -38,7 +38,7 @@ export function flagIn(fields: Fields, name: string, usual = false): boolean {
 }
 
 export function objectOf(fields: Fields, name: string): Fields {
-  const value = typeof fields[name] === "string" ? objectIn(fields[name]) : fields[name];
+  const value = typeof fields[name] === "string" ? parseText(fields[name]) : fields[name];
   if (value === undefined || value === null) return {};
   if (typeof value !== "object" || Array.isArray(value)) throw wrong(name, "an object");
   return value as Fields;

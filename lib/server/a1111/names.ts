@@ -52,8 +52,15 @@ const named = <Ours extends string>(values: readonly Ours[], labels: Record<stri
 export const samplerNames: readonly Name<Sampler>[] = named(samplers as readonly Sampler[], samplerLabels);
 export const schedulerNames: readonly Name<Scheduler>[] = named(schedulers as readonly Scheduler[], schedulerLabels);
 
+/** No name is longer; text of megabytes would be compared for seconds. */
+const longestName = 200;
+
 /** "DPM++ 2M", "dpm++_2m" and "DPM++2M" are one name. */
-const plain = (text: string) => text.toLowerCase().replace(/[\s_-]+/g, "");
+const plain = (text: string) =>
+  text
+    .slice(0, longestName)
+    .toLowerCase()
+    .replace(/[\s_-]+/g, "");
 
 function find<Ours extends string>(names: readonly Name<Ours>[], text: string): Ours | undefined {
   return names.find(({ label, aliases }) => [label, ...aliases].some((name) => plain(name) === plain(text)))?.ours;

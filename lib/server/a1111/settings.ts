@@ -40,7 +40,8 @@ export async function findModel(core: Core, name: string | undefined): Promise<S
   if (!name) return core.models.find(undefined);
   const bare = name
     .trim()
-    .replace(/\s*\[[0-9a-f]+\]$/i, "")
+    .replace(/\[[0-9a-f]+\]$/i, "")
+    .trimEnd()
     .replace(/\.(safetensors|gguf|ckpt)$/i, "");
   const models = await core.models.list();
   const names = (model: ServedModel) => [model.id, ...model.aliases].map((one) => one.toLowerCase());

@@ -17,6 +17,7 @@ interface Session {
   lastUse: number;
 }
 
+/** Of one owner: nobody ends another one's. */
 const mostSessions = 200;
 const idleMs = 24 * 60 * 60_000; // people come back to a conversation, and not every program begins another session then
 
@@ -56,7 +57,7 @@ export class Endpoint {
   }
 
   async #begin(request: Request, parsedBody: unknown, owner: string): Promise<Response> {
-    this.#forget();
+    this.#forget(owner);
     const id = randomUUID();
     const transport = new WebStandardStreamableHTTPServerTransport({
       sessionIdGenerator: () => id,
@@ -69,11 +70,12 @@ export class Endpoint {
     return transport.handleRequest(request, { parsedBody });
   }
 
-  /** Ends those that are idle, and the oldest where there are too many. Work of theirs is canceled. */
-  #forget(): void {
-    const byAge = [...this.#sessions.values()].sort((a, b) => b.lastUse - a.lastUse);
-    for (const [index, { transport, lastUse }] of byAge.entries())
-      if (index >= mostSessions - 1 || Date.now() - lastUse > idleMs) void transport.close();
+  /** Ends those that are idle, and the oldest of an owner who has too many. Work of theirs is canceled. */
+  #forget(owner: string): void {
+    const all = [...this.#sessions.values()];
+    const own = all.filter((session) => session.owner === owner).sort((a, b) => b.lastUse - a.lastUse);
+    const idle = all.filter(({ lastUse }) => Date.now() - lastUse > idleMs);
+    for (const { transport } of new Set([...own.slice(mostSessions - 1), ...idle])) void transport.close();
   }
 
   async #close(): Promise<void> {

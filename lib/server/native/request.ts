@@ -1,15 +1,15 @@
-import type { Option, OptionTable } from "../../options/check.js";
+import { InvalidOptionError } from "../../errors.js";
+import { type Option, type OptionTable, suggestion } from "../../options/check.js";
 import { generateOptions } from "../../options/index.js";
-import { objectIn } from "../../picture/json.js";
-import { pictureOf } from "../body.js";
+import { parseText, pictureOf } from "../body.js";
 import type { DrawOptions, NamedLora } from "../draw.js";
 import { HttpError } from "../errors.js";
 
 /** A server decides these itself. */
-const { signal: _signal, force: _force, priority: _priority, ...table } = generateOptions;
+const ofServer = ["signal", "force", "priority"];
 
 /** What a job may ask for: `GenerateOptions`, with LoRAs and the upscaler by name, and pictures as base64, data URLs or files of a form. */
-export const jobOptions: OptionTable = table;
+export const jobOptions: OptionTable = Object.fromEntries(Object.entries(generateOptions).filter(([name]) => !ofServer.includes(name)));
 
 /**
  * The fields of a request as options. Those of a form are text, which is read by the option's kind; `options` may hold any of them as JSON.
@@ -18,7 +18,7 @@ export const jobOptions: OptionTable = table;
  */
 export function readRequest(fields: Record<string, unknown>): { model?: string; options: DrawOptions } {
   const { options: more, model, ...given } = fields;
-  const inside = typeof more === "string" ? objectIn(more) : (more ?? {});
+  const inside = typeof more === "string" ? parseText(more) : (more ?? {});
   if (typeof inside !== "object" || inside === null)
     throw new HttpError(400, "invalid_json", "options: expected a JSON object.", "options");
   if (model !== undefined && model !== null && typeof model !== "string")
@@ -26,7 +26,9 @@ export function readRequest(fields: Record<string, unknown>): { model?: string; 
   const options: Record<string, unknown> = {};
   for (const [name, value] of Object.entries({ ...inside, ...given })) {
     const option = Object.hasOwn(jobOptions, name) ? jobOptions[name] : undefined;
-    if (value !== null) options[name] = option ? read(option, value, name) : value; // an unknown one is named by the check
+    const shown = name.slice(0, 80);
+    if (!option) throw new InvalidOptionError(shown, `unknown option ${shown}${suggestion(name, Object.keys(jobOptions))}`);
+    if (value !== null) options[name] = read(option, value, name);
   }
   if (options.loras !== undefined) options.loras = lorasOf(options.loras);
   return { model: model ?? undefined, options: options as unknown as DrawOptions };
@@ -40,13 +42,7 @@ function read(option: Option, value: unknown, name: string): unknown {
   if (option.kind === "seed") return /^\d{1,19}$/.test(text) ? BigInt(text) : value;
   if (option.kind === "boolean" || (option.kind === "object" && option.orBoolean && /^(true|false)$/.test(text)))
     return text === "true" ? true : text === "false" ? false : value;
-  if (option.kind === "list" || (option.kind === "object" && text.startsWith("{"))) {
-    try {
-      return JSON.parse(text);
-    } catch {
-      return value;
-    }
-  }
+  if (option.kind === "list" || (option.kind === "object" && text.startsWith("{"))) return parseText(text) ?? value;
   return value;
 }
 

@@ -1,3 +1,4 @@
+import type { Image } from "../../types/index.js";
 import { describeError } from "../errors.js";
 import type { Job, JobEvent } from "../job.js";
 import type { Picture } from "../picture.js";
@@ -54,12 +55,21 @@ export function viewError(error: unknown, roots: readonly string[]): object {
   return { code, message, param, status };
 }
 
+const jpegs = new WeakMap<Image, Promise<Buffer>>();
+
+/** Once for all who listen. */
+function jpegOf(preview: Image): Promise<Buffer> {
+  const jpeg = jpegs.get(preview) ?? preview.encode("jpeg", { quality: 75, metadata: false });
+  jpegs.set(preview, jpeg);
+  return jpeg;
+}
+
 /** An event as SSE data. Previews are small JPEGs as data URLs. */
 export async function viewEvent(event: JobEvent, job: Job, base: string, roots: readonly string[]): Promise<object> {
   switch (event.type) {
     case "preview": {
       const { image, step, pass, preview } = event;
-      const jpeg = await preview.encode("jpeg", { quality: 75, metadata: false });
+      const jpeg = await jpegOf(preview);
       return {
         image,
         step,

@@ -1,3 +1,4 @@
+import { parseText } from "../body.js";
 import { HttpError } from "../errors.js";
 
 /** Of a request to this convention that cannot be done as it is. */
@@ -72,10 +73,8 @@ export class Fields {
   list(name: string): unknown[] | undefined {
     const value = this.get(name);
     if (value === undefined || Array.isArray(value)) return value;
-    try {
-      const list: unknown = JSON.parse(value as string);
-      if (Array.isArray(list)) return list;
-    } catch {}
+    const list = typeof value === "string" ? parseText(value) : undefined;
+    if (Array.isArray(list)) return list;
     throw invalid(name, `Invalid type for '${name}': expected a list, received ${shown(value)}.`, "invalid_type");
   }
 }

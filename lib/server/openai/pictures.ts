@@ -1,6 +1,8 @@
+import { SdcppError } from "../../errors.js";
 import { openImage } from "../../picture/inputs.js";
 import { sharp } from "../../picture/sharp.js";
 import { pictureOf } from "../body.js";
+import { HttpError } from "../errors.js";
 import { fitSize, middle, type Size } from "../size.js";
 import { type Fields, invalid } from "./fields.js";
 
@@ -60,10 +62,22 @@ export interface Prepared {
  * @param transparent whether the picture's own transparency says what is redrawn, when there is no mask
  * @throws HttpError 400, InvalidOptionError for what is no picture
  */
-export async function prepare(
-  { image, mask }: Given,
-  { size, usual, transparent }: { size?: Size; usual: Size; transparent: boolean },
-): Promise<Prepared> {
+export async function prepare(given: Given, target: Target): Promise<Prepared> {
+  try {
+    return await place(given, target);
+  } catch (error) {
+    if (error instanceof HttpError || error instanceof SdcppError) throw error;
+    throw invalid("image", "Invalid 'image' or 'mask': expected pictures that can be read to their end.", "invalid_image");
+  }
+}
+
+interface Target {
+  size?: Size;
+  usual: Size;
+  transparent: boolean;
+}
+
+async function place({ image, mask }: Given, { size, usual, transparent }: Target): Promise<Prepared> {
   const source = await openImage(image, "image");
   if (source.width * source.height > mostPixels)
     throw invalid("image", `Invalid 'image': at most ${mostPixels} pixels, received ${source.width}x${source.height}.`);
@@ -71,7 +85,7 @@ export async function prepare(
   const { crop, ...drawn } = fitSize(asked);
   const { left, top } = middle(drawn, asked);
   const border = { left, top, right: drawn.width - asked.width - left, bottom: drawn.height - asked.height - top };
-  const place = async (pixels: ReturnType<typeof sharp>) => {
+  const put = async (pixels: ReturnType<typeof sharp>) => {
     const scaled = await pixels.resize(asked.width, asked.height, { fit: "cover" }).png().toBuffer();
     return sharp(scaled)
       .extend({ ...border, extendWith: "copy" })
@@ -81,8 +95,8 @@ export async function prepare(
   const readColor = () => source.open().flatten({ background: "white" }).toColourspace("srgb");
   const area = mask ? await readMask(mask, source) : transparent && source.hasAlpha ? await redrawn(image) : undefined;
   return {
-    initImage: await place(readColor()),
-    ...(area && { mask: await place(sharp(area)) }),
+    initImage: await put(readColor()),
+    ...(area && { mask: await put(sharp(area)) }),
     drawn,
     crop,
   };

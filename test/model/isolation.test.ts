@@ -76,6 +76,17 @@ test("the same events, pictures and parameters", async () => {
     { initImage, strength: 0.6, steps: 4 },
     { initImage: { data: initImage.data, ...size, channels: 3 }, mask: { data: gray, ...size, channels: 1 } },
     { hires: { scale: 2, steps: 1 }, seed: 2n ** 63n - 1n, preview: { every: 2 } },
+    {
+      initImage,
+      noiseLevel: 0.5,
+      steps: 4,
+      cfgScale: 2,
+      guidance: { end: 0.5 },
+      variationSeed: 2n ** 62n,
+      variationStrength: 0.3,
+      batchCount: 2,
+    },
+    { initImage, outpaint: { left: 16 }, width: undefined, height: undefined, scheduler: "beta" },
   ];
   for (const options of cases) {
     const [expected, got] = [await draw(here, { ...size, ...options }), await draw(model, { ...size, ...options })];

@@ -18,13 +18,13 @@ interface View {
 }
 
 for (const name of ["express", "fastify"]) {
-  describe(`examples/server-${name}.mjs`, { timeout: 600_000 }, () => {
+  describe(`examples/server/${name}.mjs`, { timeout: 600_000 }, () => {
     let work: string;
     let server: Served;
     let base: string;
     before(async () => {
       work = await mkdtemp(path.join(os.tmpdir(), "sdcpp-server-"));
-      const file = path.join(packageRoot, "examples", `server-${name}.mjs`);
+      const file = path.join(packageRoot, "examples", "server", `${name}.mjs`);
       server = await serve(work, [file], { ...process.env, PORT: "0", SDCPP_THREADS: "1" });
       base = `${server.url}/sd`;
     });

@@ -135,7 +135,7 @@ for (const era of Object.keys(eras) as Era[]) {
       ["generate_image", { prompt: "x", steps: 0 }, /^ERR_INVALID_OPTION: steps: expected an integer from 1 to 1000/],
       ["generate_image", { prompt: "x", stepz: 4 }, /^ERR_INVALID_OPTION: .*did you mean steps/],
       ["generate_image", { prompt: "x", model: "other" }, /^model_not_found: .*known are demo/],
-      ["generate_image", { prompt: "x", width: 4096, height: 4096 }, /^over_limit: /],
+      ["generate_image", { prompt: "x", width: 3072, height: 3072 }, /^over_limit: /],
       ["edit_image", { prompt: "x", initImage: "/etc/passwd" }, /^(invalid_image|ERR_INVALID_OPTION): .*initImage/],
       ["edit_image", { prompt: "x", initImage: "01234567-89ab-cdef-0123-456789abcdef/0" }, /^not_found: /],
       ["upscale_image", { image: "aGVsbG8=", upscaler: "lanczos" }, /^ERR_INVALID_OPTION: image/],

@@ -156,3 +156,30 @@ walk(
     assert.deepEqual([await painted(page, 0.5, 0.5), await painted(page, 0.5, 0.95)], [true, false]);
   },
 );
+
+walk("a picture goes on beyond its sides, and what it shows stays", { console: /status of 400/ }, async ({ page, server }) => {
+  await page.setInputFiles("#file", { name: "meadow.png", mimeType: "image/png", buffer: await plain() });
+  await page.waitForSelector("#source-shown:not([hidden])");
+  await page.fill("#f-prompt", "a red circle on a green background");
+  await page.fill("#out-left", "20000");
+  await page.click("#generate");
+  await page.waitForSelector("#error-outpaint:not(:empty)");
+  assert.match(await text(page, "#error-outpaint"), /20000/);
+  await page.fill("#out-left", "");
+  await page.fill("#out-right", "64");
+  await page.fill("#out-top", "16");
+  await page.click("#generate");
+  await page.waitForSelector("#pictures li");
+  const { request, images } = await last(server.url);
+  assert.deepEqual(request.outpaint, { right: 64, top: 16 });
+  const bytes = Buffer.from(await (await fetch(`${server.url}${images[0]?.url}`)).arrayBuffer());
+  const { data, info } = await sharp(bytes).removeAlpha().raw().toBuffer({ resolveWithObject: true });
+  assert.deepEqual([info.width, info.height], [192, 144]);
+  const at = (x: number, y: number) => [...data.subarray((y * info.width + x) * 3, (y * info.width + x) * 3 + 3)];
+  for (const [x, y] of [
+    [0, 16],
+    [127, 143],
+    [64, 80],
+  ] as const)
+    assert.deepEqual(at(x, y), [0x22, 0xcc, 0x22]);
+});

@@ -2,8 +2,6 @@ import { call, show } from "./api.js";
 import { button, element, input, make } from "./dom.js";
 import { openViewer } from "./viewer.js";
 
-/** @typedef {{ name: string, time: string, url: string, thumbnail: string, parameters: Record<string, any> | null }} Picture */
-
 const page = 60;
 /** Those that are in the list, newest first. @type {Picture[]} */
 export let pictures = [];

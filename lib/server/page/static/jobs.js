@@ -1,8 +1,6 @@
 import { ApiError, call, follow, show } from "./api.js";
 import { action, button, duration, element, get, make, picture, say, sentence } from "./dom.js";
 
-/** @typedef {{ id: string, kind: string, model: string, status: string, position?: number, created: string, progress: Record<string, any>, images: { url: string, seed?: string }[], error?: Record<string, any>, request: Record<string, any> }} Job */
-
 const channel = new BroadcastChannel("node-sd-cpp");
 /** Jobs that have not ended, the one in work first. @type {Job[]} */
 let active = [];

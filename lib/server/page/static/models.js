@@ -3,9 +3,6 @@ import { ask } from "./dialogs.js";
 import { action, button, dialog, duration, element, make, say, sentence, size } from "./dom.js";
 import { showModels } from "./settings.js";
 
-/** @typedef {{ id: string, aliases: string[], name: string, family: string, gated: boolean, state: string, bytes: number, bytes_on_disk: number, license?: { name: string, text: string, summary: string[], accepted: boolean } }} Listed */
-/** @typedef {{ id: string, model: string, status: string, bytes?: number, size?: number, bytesPerSecond?: number, eta?: number, phase?: string, retry?: string, error?: { message: string } }} Pull */
-
 let timer = 0;
 /** Estimates and errors that stay while the list is drawn anew, by model. @type {Map<string, string>} */
 const notes = new Map();

@@ -1,8 +1,6 @@
 import { call } from "./api.js";
 import { action, button, element, get, input, make, select, sentence } from "./dom.js";
 
-/** @typedef {{ id: string, aliases: string[], family?: string, license?: string, max_side?: number, defaults: Record<string, any> }} Model */
-
 const form = () => get("form", HTMLFormElement);
 const ratios = ["1:1", "4:3", "3:4", "3:2", "2:3", "16:9", "9:16"];
 const asPicture = "As the picture";

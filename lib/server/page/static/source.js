@@ -5,6 +5,7 @@ import { setSourceRatio, showError, strength, useSettings } from "./settings.js"
 
 /** The picture to start from, and the part of it that is drawn anew. @type {{ file: Blob, mask?: Blob, feather: number, url: string } | undefined} */
 let source;
+const sides = ["left", "right", "top", "bottom"];
 
 export function wireSource() {
 	button("choose").onclick = () => input("file").click();
@@ -46,6 +47,7 @@ export function wireSource() {
 function drop() {
 	if (source) URL.revokeObjectURL(source.url);
 	source = undefined;
+	for (const side of sides) input(`out-${side}`).value = "";
 	picture("source-picture").removeAttribute("src");
 	element("source-shown").hidden = true;
 	element("error-initImage").textContent = "";
@@ -83,8 +85,15 @@ async function take(file, name) {
 /** Adds it to what is asked for. @param {FormData} form @param {Record<string, any>} options */
 export function addSource(form, options) {
 	if (!source) return;
-	options.strength = strength();
 	form.append("initImage", source.file, "picture");
+	const margins = sides.map((side) => [side, Number(input(`out-${side}`).value)]).filter(([, pixels]) => pixels !== 0);
+	if (margins.length > 0) {
+		options.outpaint = Object.fromEntries(margins);
+		delete options.width;
+		delete options.height;
+		return;
+	}
+	options.strength = strength();
 	if (source.mask) {
 		form.append("mask", source.mask, "mask.png");
 		if (source.feather > 0) options.maskFeather = source.feather;

@@ -3,8 +3,6 @@ import { compare } from "./compare.js";
 import { ask } from "./dialogs.js";
 import { button, dialog, element, make, picture, say, select, sentence } from "./dom.js";
 
-/** @typedef {import("./gallery.js").Picture} Picture */
-
 /** What the viewer needs of the page around it.
  * @type {{ neighbor: (one: Picture, by: number) => Promise<Picture | undefined>, useSettings: (parameters: Record<string, any>) => void,
  *   useInput: (url: string, name: string) => Promise<void>, submitted: (job: any) => Promise<void>, deleted: () => Promise<void>,

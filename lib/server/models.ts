@@ -44,8 +44,12 @@ export class Models {
   #given: Promise<ServedModel> | undefined;
   #listed: { at: number; models: Promise<ServedModel[]> } | undefined;
 
-  constructor(options: CheckedHandlerOptions) {
+  readonly #loadModel: typeof loadModel;
+
+  /** @param load for tests */
+  constructor(options: CheckedHandlerOptions, load = loadModel) {
     this.#options = options;
+    this.#loadModel = load;
   }
 
   /** The default one first. What is on the disk is looked at once a second at most. */
@@ -135,7 +139,7 @@ export class Models {
     const { load, onLog } = this.#options;
     for (;;) {
       try {
-        const model = await loadModel({ ...load, ...served.files, signal, onProgress });
+        const model = await this.#loadModel({ ...load, ...served.files, signal, onProgress });
         onLog?.(`loaded ${served.id}`);
         return model;
       } catch (error) {

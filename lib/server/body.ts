@@ -6,11 +6,16 @@ const mostDepth = 32;
 const mostMembers = 50_000;
 const mostParts = 100;
 
+/** Bodies of the largest size that are taken at once, and that jobs in line may hold: more would fill the memory. */
+export const mostBodies = 16;
+/** Bytes of bodies that are being read, in this process. */
+let reading = 0;
+
 type Fields = Record<string, unknown>;
 
 /**
  * The whole body. It stops reading where the limit is.
- * @throws HttpError 413
+ * @throws HttpError 413, or 503 while many others send large ones
  */
 async function readBytes(request: Request, most: number): Promise<Buffer> {
   const tooLarge = () => new HttpError(413, "body_too_large", `The body has more than ${most} bytes.`);
@@ -22,15 +27,23 @@ async function readBytes(request: Request, most: number): Promise<Buffer> {
     reader?.read().catch(() => {
       throw new HttpError(400, "incomplete_body", "The body ended before its end.");
     });
-  for (let chunk = await read(); chunk && !chunk.done; chunk = await read()) {
-    length += chunk.value.byteLength;
-    if (length > most) {
-      await reader?.cancel().catch(() => {});
-      throw tooLarge();
+  const refuse = async (error: HttpError) => {
+    await reader?.cancel().catch(() => {});
+    throw error;
+  };
+  try {
+    for (let chunk = await read(); chunk && !chunk.done; chunk = await read()) {
+      length += chunk.value.byteLength;
+      reading += chunk.value.byteLength;
+      if (length > most) await refuse(tooLarge());
+      if (reading > mostBodies * most)
+        await refuse(new HttpError(503, "busy", "Too many large requests come at once; try again.", undefined, { "retry-after": "5" }));
+      chunks.push(chunk.value);
     }
-    chunks.push(chunk.value);
+    return Buffer.concat(chunks, length);
+  } finally {
+    reading -= length;
   }
-  return Buffer.concat(chunks, length);
 }
 
 /** Counts what a parser would build, without building it. */

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import type { Context, Hono } from "hono";
 import { InvalidOptionError } from "../errors.js";
+import { mostBodies } from "./body.js";
 import { describeError, type ErrorInfo } from "./errors.js";
 import { Folder } from "./folder.js";
 import { Gallery } from "./gallery/gallery.js";
@@ -52,7 +53,7 @@ export interface Convention {
 /** @throws InvalidOptionError for a wrong option, or a folder that does not exist */
 export function createCore(given: HandlerOptions): Core {
   const options = checkHandlerOptions(given);
-  const { modelsDir, loraDir, upscalerDir, outputDir, maxQueue, keepSeconds, keepBytes } = options;
+  const { modelsDir, loraDir, upscalerDir, outputDir, maxQueue, maxBody, keepSeconds, keepBytes } = options;
   for (const [name, folder] of Object.entries({ modelsDir, loraDir, upscalerDir, outputDir })) {
     if (folder !== undefined && !existsSync(folder)) throw new InvalidOptionError(name, `expected an existing folder, received ${folder}`);
   }
@@ -61,7 +62,7 @@ export function createCore(given: HandlerOptions): Core {
   const models = new Models(options);
   const folders = [modelsDir, loraDir, upscalerDir, outputDir].filter((folder) => folder !== undefined);
   const roots = [...folders, ...foldersOf(options.model)];
-  const jobs = new Jobs({ maxQueue }, results, ({ id }, error) => {
+  const jobs = new Jobs({ maxQueue, maxHeld: mostBodies * maxBody }, results, ({ id }, error) => {
     const { status, code, message } = describeError(error, roots);
     if (status >= 500) options.onLog?.(`job ${id}: ${code === "internal_error" ? (error as Error).stack : `${code}: ${message}`}`);
   });

@@ -61,7 +61,7 @@ export async function draw(core: Core, request: DrawRequest): Promise<Job> {
   if (images?.mask && images.mask !== "alpha") await checkPicture(images.mask, "mask");
   checkLimits(core, parameters);
 
-  const { initImage: _initImage, mask: _mask, ...shown } = options;
+  const { initImage, mask, ...shown } = options;
   const job = new Job(owner, "generate", served.id, request.request ?? shown);
   job.stopWith(signal);
 
@@ -80,9 +80,11 @@ export async function draw(core: Core, request: DrawRequest): Promise<Job> {
         await generation;
       });
     },
-    { priority: options.priority },
+    { priority: options.priority, held: bytesOf(initImage) + bytesOf(mask) },
   );
 }
+
+const bytesOf = (picture: Uint8Array | "alpha" | undefined) => (picture instanceof Uint8Array ? picture.byteLength : 0);
 
 async function cropped(image: Image, size: Size): Promise<Image> {
   const pixels = image.toSharp().extract(middle(image, size)).raw();

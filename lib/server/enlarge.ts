@@ -58,11 +58,12 @@ export async function enlarge(
 
   const job = new Job(owner, "upscale", undefined, request ?? { upscaler, ...(scale === undefined ? {} : { scale }) });
   job.stopWith(signal);
-  return core.jobs.submit(job, async (control) => {
+  const work = async (control: JobControl) => {
     for (const text of warnings) control.emit({ type: "warning", text });
     if (network !== undefined) await byNetwork(core, network, images, scale, control);
     else await byResizer(core, resizer as Resizer, images, scale, control);
-  });
+  };
+  return core.jobs.submit(job, work, { held: images.reduce((sum, { byteLength }) => sum + byteLength, 0) });
 }
 
 async function resizerOf(core: Core, name: string): Promise<Resizer | undefined> {

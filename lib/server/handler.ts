@@ -117,8 +117,8 @@ function createApp(core: Core): Hono<Env> {
     const info = describeError(error, core.roots);
     if (info.code === "internal_error")
       options.onLog?.(`${requestId} ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+    for (const [name, value] of Object.entries(info.headers)) context.header(name, value);
     if (info.status === 429) context.header("retry-after", String(core.jobs.retryAfter));
-    for (const [name, value] of Object.entries(info.headers)) if (name !== "retry-after") context.header(name, value);
     return context.json(ownerConvention(context).errorBody(info, { requestId }), info.status as ContentfulStatusCode);
   }
 

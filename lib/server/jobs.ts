@@ -6,14 +6,15 @@ import type { Results } from "./results.js";
 export interface JobLimits {
   /** Jobs that may wait. */
   maxQueue: number;
-  /** Of all that wait, how many may be of one owner. */
-  maxQueuePerOwner?: number;
+  /** Bytes of pictures that jobs in line and in work were given. */
+  maxHeld: number;
 }
 
 interface Waiting {
   job: Job;
   work: Work;
   priority: number;
+  held: number;
 }
 
 /** What is counted from the beginning of the server. */
@@ -39,6 +40,8 @@ export class Jobs {
   readonly #known = new Map<string, Job>();
   #waiting: Waiting[] = [];
   #running: Job | undefined;
+  /** Bytes of the one in work. */
+  #held = 0;
   #closing = false;
 
   /** @param onFailure told of each job that failed */
@@ -68,20 +71,21 @@ export class Jobs {
   }
 
   /**
+   * @param options.held bytes that the work keeps in memory until it has ended
    * @throws QueueFullError, or DisposedError when the server is ending
    */
-  submit(job: Job, work: Work, { priority = 0 }: { priority?: number } = {}): Job {
+  submit(job: Job, work: Work, { priority = 0, held = 0 }: { priority?: number; held?: number } = {}): Job {
     if (this.#closing) throw new DisposedError("The server is ending and takes no more work.");
-    const { maxQueue, maxQueuePerOwner = maxQueue } = this.#limits;
-    const own = this.#waiting.filter((other) => other.job.owner === job.owner).length;
-    if (this.#running && (this.#waiting.length >= maxQueue || own >= maxQueuePerOwner)) {
+    const { maxQueue, maxHeld } = this.#limits;
+    const all = this.#waiting.reduce((sum, other) => sum + other.held, this.#held + held);
+    if (this.#running && (this.#waiting.length >= maxQueue || all > maxHeld)) {
       this.counts.refused++;
       throw new QueueFullError(maxQueue);
     }
     this.counts.submitted++;
     this.#known.set(job.id, job);
     const at = this.#waiting.findIndex((other) => other.priority < priority);
-    this.#waiting.splice(at < 0 ? this.#waiting.length : at, 0, { job, work, priority });
+    this.#waiting.splice(at < 0 ? this.#waiting.length : at, 0, { job, work, priority, held });
     job.signal.addEventListener("abort", () => this.#leave(job), { once: true });
     if (job.signal.aborted) this.#leave(job);
     this.#tellPlaces();
@@ -166,6 +170,7 @@ export class Jobs {
     const next = this.#waiting.shift();
     if (!next) return;
     this.#running = next.job;
+    this.#held = next.held;
     this.#tellPlaces();
     void this.#run(next);
   }
@@ -194,6 +199,7 @@ export class Jobs {
     }
     this.counts.seconds += (performance.now() - began) / 1000;
     this.#running = undefined;
+    this.#held = 0;
     this.#next();
   }
 

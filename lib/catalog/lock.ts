@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { readFileSync, readlinkSync } from "node:fs";
-import { mkdir, open, readFile, rename, rm, utimes } from "node:fs/promises";
+import { mkdir, open, readFile, rm, utimes } from "node:fs/promises";
 import { hostname } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -131,15 +131,22 @@ function isDead(holder: Holder): boolean {
   }
 }
 
-/** Two may find the same dead lock. The second of them takes away the first one's new lock, sees that it is another, and puts it back. */
+/**
+ * Takes a dead lock away, if it still is that one. Many may have found it: a second lock, held for this moment alone, lets one of them at it, so
+ * that none takes away what another has made anew meanwhile. A process that was killed in that very moment leaves the second lock, which goes
+ * then as the first.
+ */
 async function takeAway(lock: string, dead: string): Promise<void> {
-  const away = `${lock}.${randomUUID()}`;
-  try {
-    await rename(lock, away);
-  } catch {
-    return; // another was faster
+  const second = `${lock}.taking`;
+  if (!(await create(second, JSON.stringify({ pid: process.pid, place, id: randomUUID() })))) {
+    const found = await look(second);
+    const holder = found && parse(found.text);
+    if (holder && isDead(holder)) await rm(second, { force: true }).catch(() => undefined);
+    return;
   }
-  const text = await readFile(away, "utf8").catch(() => dead);
-  if (text === dead) await rm(away, { force: true }).catch(() => undefined);
-  else await rename(away, lock).catch(() => undefined);
+  try {
+    if ((await look(lock))?.text === dead) await rm(lock, { force: true }).catch(() => undefined);
+  } finally {
+    await rm(second, { force: true }).catch(() => undefined);
+  }
 }

@@ -94,7 +94,7 @@ describe("two copies of the package in one process", () => {
   before(async () => {
     await mkdir(path.join(other, "build", "Release"), { recursive: true });
     await cp(path.join(packageRoot, "dist"), path.join(other, "dist"), { recursive: true });
-    await writeFile(path.join(other, "package.json"), JSON.stringify({ name: "second-copy", main: "dist/index.js" }));
+    await writeFile(path.join(other, "package.json"), JSON.stringify({ name: "node-sd-cpp", main: "dist/index.js" }));
     await cp(load.path(packageRoot), path.join(other, "build", "Release", "node-sd-cpp.node"));
   });
   after(() => rm(other, { recursive: true, force: true }));

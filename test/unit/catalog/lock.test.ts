@@ -73,16 +73,25 @@ describe("withLock", () => {
     assert.deepEqual([waits, await readdir(folder)], [[], []]);
   });
 
-  it("is taken from a dead process by one of many only", async () => {
+  it("is taken although another was killed while it took it", async () => {
     await leaveLock(deadProcess());
+    await writeFile(`${file}.lock.taking`, await readFile(`${file}.lock`));
+    assert.equal(await withLock(file, { signal }, async () => "done"), "done");
+    assert.deepEqual(await readdir(folder), []);
+  });
+
+  it("is taken from a dead process by one of many only", async () => {
     let inside = 0;
     const work = async () => {
       assert.equal(++inside, 1);
       await pause(2);
       inside--;
     };
-    await Promise.all(Array.from({ length: 8 }, () => withLock(file, { signal }, work)));
-    assert.deepEqual(await readdir(folder), []);
+    for (let round = 0; round < 20; round++) {
+      await leaveLock(deadProcess());
+      await Promise.all(Array.from({ length: 8 }, () => withLock(file, { signal }, work)));
+      assert.deepEqual(await readdir(folder), []);
+    }
   });
 
   it("waits for a living process, and stops waiting on a signal", async () => {

@@ -106,6 +106,7 @@ walk("what is painted is drawn anew, and the rest stays to the bit", {}, async (
   assert.match(await page.evaluate<string>('document.getElementById("mask-canvas").style.filter'), /^blur\(/);
   await page.fill("#feather", "0");
   await page.click("#mask-use");
+  await page.waitForSelector("#mask:not([open])", { state: "attached" });
   assert.match(await text(page, "#paint"), /Change/);
   await page.fill("#f-prompt", "a red circle on a blue background");
   await page.fill("#f-strength", "1");

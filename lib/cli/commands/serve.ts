@@ -53,10 +53,11 @@ export const serve: CommandModule<object, Arguments> = {
       ...(argv.quiet ? {} : { onLog: (line: string) => process.stderr.write(`${line}\n`) }),
     };
     await interruptible(async (signal) => {
-      const server = await startServer(options);
+      await using server = await startServer(options);
+      const greeting = await welcome(options, server.handler); // a model that is not there shows here, before anybody is told the address
       process.stdout.write(`${server.url}\n`);
       if (argv.open) openInBrowser(pageOf(server.url));
-      if (!argv.quiet) process.stderr.write(`${await welcome(options, server.handler)}\n`);
+      if (!argv.quiet) process.stderr.write(`${greeting}\n`);
       await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
       const { running, waiting } = server.handler.work();
       if (running + waiting > 0 && !argv.quiet)

@@ -23,7 +23,7 @@ export const pullOptions: OptionTable = {
 };
 
 export { findModel } from "./catalog/catalog.js";
-export { families } from "./catalog/families.js";
+export { families, familyDefaults, modelName } from "./catalog/families.js";
 export { isAccepted, licenses, licenseText } from "./catalog/license.js";
 export { listModels } from "./catalog/models.js";
 export { presetNames } from "./catalog/presets.js";

@@ -22,6 +22,9 @@ import { hiresSteps, ownSchedulers } from "./schedule.js";
 
 import { countOptions, generateOptions, previewModes, promptOption, side } from "./tables.js";
 
+/** Where no model is loaded yet: what the largest could do. The model's own limits are checked when it draws. */
+export const widestLimits = { maxSide: side.max, depth: 256 };
+
 /** What the loaded model adds to the rules. */
 export interface ModelLimits {
   defaults: ModelDefaults;

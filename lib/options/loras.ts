@@ -4,7 +4,7 @@ import { InvalidOptionError, shortened } from "../errors.js";
 import type { Lora } from "../types/index.js";
 
 const endings = [".safetensors", ".gguf"];
-const maxWeight = 100;
+export const maxWeight = 100;
 
 /** "style.safetensors:0.8" → `{ path, weight }`, as the command line gives it. */
 export function loraOfText(text: string): Lora {

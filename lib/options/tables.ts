@@ -19,7 +19,7 @@ import {
   tile,
   vaeTiling,
 } from "./features.js";
-import { loraOfText } from "./loras.js";
+import { loraOfText, maxWeight } from "./loras.js";
 import { refusedSamplers, refusedSchedulers, samplers, schedulers } from "./samplers.js";
 
 export { cacheModes, convertTypes, hiresUpscalers, previewModes, samplers, schedulers, side, weightTypes };
@@ -178,7 +178,7 @@ export const generateOptions: OptionTable = {
       kind: "object",
       members: {
         path: { ...file, required: true, description: "Safetensors or GGUF file" },
-        weight: { kind: "number", min: -100, max: 100, default: 1, description: "0 is no change" },
+        weight: { kind: "number", min: -maxWeight, max: maxWeight, default: 1, description: "0 is no change" },
       },
       fromText: loraOfText,
       description: "LoRA",

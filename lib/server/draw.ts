@@ -1,6 +1,6 @@
 import { InvalidOptionError } from "../errors.js";
 import { checkValue, type Option } from "../options/check.js";
-import { checkGenerateOptions, generateOptions } from "../options/index.js";
+import { checkGenerateOptions, generateOptions, widestLimits } from "../options/index.js";
 import { splitTags } from "../options/loras.js";
 import { Image } from "../picture/image.js";
 import { openImage } from "../picture/inputs.js";
@@ -11,7 +11,6 @@ import { Job } from "./job.js";
 import { middle, type Size } from "./size.js";
 
 const mostInputPixels = 64 * 2 ** 20;
-const mostLoras = 64;
 
 /** A LoRA by its name in the server's folder. */
 export interface NamedLora {
@@ -55,7 +54,7 @@ export async function draw(core: Core, request: DrawRequest): Promise<Job> {
   const { owner, model: name, options, crop, finish, warnings = [], signal } = request;
   const served = await core.models.find(name);
   const run = await resolveNames(core, options);
-  const limits = { defaults: served.defaults, maxSide: served.maxSide ?? 16_384, depth: 256 };
+  const limits = { ...widestLimits, ...(served.maxSide !== undefined && { maxSide: served.maxSide }), defaults: served.defaults };
   const { parameters, images } = checkGenerateOptions(run, limits);
   if (images) await checkPicture(images.initImage, "initImage");
   if (images?.mask && images.mask !== "alpha") await checkPicture(images.mask, "mask");
@@ -100,6 +99,7 @@ async function resolveNames(core: Core, { loras = [], hires, ...options }: DrawO
     ...loras.map(({ name, weight }, at) => ({ name: String(name), param: `loras[${at}].name`, weight })),
     ...tags.map(({ name, weight }) => ({ name, param: "prompt", weight })),
   ];
+  const { max: mostLoras } = generateOptions.loras as Extract<Option, { kind: "list" }>;
   if (named.length > mostLoras) throw new InvalidOptionError("loras", `expected at most ${mostLoras}, received ${named.length}`);
   const paths = await core.loras.findAll(named);
   const found = named.map(({ weight }, at) => ({ path: paths[at] as string, ...(weight === undefined ? {} : { weight }) }));

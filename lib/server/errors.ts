@@ -1,5 +1,5 @@
 import os from "node:os";
-import { InvalidOptionError, QueueFullError, SdcppError } from "../errors.js";
+import { InvalidOptionError, SdcppError } from "../errors.js";
 
 /** What a request did wrong before there was anything to draw: its form, its key, its size. */
 export class HttpError extends Error {
@@ -34,6 +34,12 @@ export interface ErrorInfo {
 /** A client closed its request: nobody reads the answer, but logs have a status (nginx's). */
 export const clientClosed = 499;
 
+/** A message that begins with the option it is about, beginning with the name that a convention has for it. */
+export function inTheirWords(message: string, param: string | undefined, names: Readonly<Record<string, string>>): string {
+  const name = param !== undefined && Object.hasOwn(names, param) ? names[param] : undefined;
+  return name !== undefined && message.startsWith(`${param}:`) ? `${name}${message.slice((param as string).length)}` : message;
+}
+
 /** An error of an option under the name that a convention has for it: "steps: …" → "num_inference_steps: …". */
 export function renamed(error: unknown, names: Readonly<Record<string, string>>): unknown {
   if (error instanceof InvalidOptionError) {
@@ -41,9 +47,7 @@ export function renamed(error: unknown, names: Readonly<Record<string, string>>)
     return names[path] === undefined ? error : new InvalidOptionError(names[path], detail, { cause: error });
   }
   if (!(error instanceof HttpError) || error.param === undefined || names[error.param] === undefined) return error;
-  const name = names[error.param] as string;
-  const message = error.message.startsWith(`${error.param}:`) ? `${name}${error.message.slice(error.param.length)}` : error.message;
-  return new HttpError(error.status, error.code, message, name, error.headers);
+  return new HttpError(error.status, error.code, inTheirWords(error.message, error.param, names), names[error.param], error.headers);
 }
 
 /**
@@ -57,8 +61,7 @@ export function describeError(error: unknown, roots: readonly string[] = []): Er
   }
   if (error instanceof SdcppError) {
     const param = error instanceof InvalidOptionError ? (error as InvalidOptionError).path : undefined;
-    const retry: Record<string, string> = error instanceof QueueFullError ? { "retry-after": "5" } : {};
-    return { status: error.statusCode, code: error.code, message: withoutPaths(error.message, roots), param, headers: retry };
+    return { status: error.statusCode, code: error.code, message: withoutPaths(error.message, roots), param, headers: {} };
   }
   if (error instanceof Error && error.name === "AbortError")
     return { status: clientClosed, code: "canceled", message: "The picture was canceled.", headers: {} };

@@ -11,14 +11,14 @@ function hostName(host: string): string {
   return name.toLowerCase().replace(/\.$/, "");
 }
 
-const isLoopback = (name: string) =>
-  name === "localhost" || name.endsWith(".localhost") || name === "::1" || /^127(\.\d{1,3}){3}$/.test(name);
+/** What a server may listen on without being seen by others. */
+export const isLoopback = (host: string) => host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
 
 /** A page of another site that was made to resolve to this machine still sends its own name (DNS rebinding). */
 export function checkHost(request: Request, { allowedHosts }: CheckedHandlerOptions): void {
   if (allowedHosts.includes("*")) return;
   const name = hostName(request.headers.get("host") ?? new URL(request.url).host);
-  if (isLoopback(name) || allowedHosts.some((host) => hostName(host) === name)) return;
+  if (isLoopback(name) || name.endsWith(".localhost") || allowedHosts.some((host) => hostName(host) === name)) return;
   throw new HttpError(403, "forbidden_host", "This Host name is not one of the server's; name it with allowedHosts (--allowed-hosts).");
 }
 

@@ -72,15 +72,19 @@ export class Jobs {
 
   /**
    * @param options.held bytes that the work keeps in memory until it has ended
-   * @throws QueueFullError, or DisposedError when the server is ending
+   * @throws QueueFullError, HttpError 429 when the pictures of all jobs are too large together, or DisposedError when the server is ending
    */
   submit(job: Job, work: Work, { priority = 0, held = 0 }: { priority?: number; held?: number } = {}): Job {
     if (this.#closing) throw new DisposedError("The server is ending and takes no more work.");
     const { maxQueue, maxHeld } = this.#limits;
     const all = this.#waiting.reduce((sum, other) => sum + other.held, this.#held + held);
-    if (this.#running && (this.#waiting.length >= maxQueue || all > maxHeld)) {
+    const full = this.#waiting.length >= maxQueue;
+    if (this.#running && (full || all > maxHeld)) {
       this.counts.refused++;
-      throw new QueueFullError(maxQueue);
+      if (full) throw new QueueFullError(maxQueue);
+      const held =
+        "The pictures that wait with their jobs take all the memory they may have. Try again when a job has ended, or with a smaller file.";
+      throw new HttpError(429, "ERR_QUEUE_FULL", held);
     }
     this.counts.submitted++;
     this.#known.set(job.id, job);

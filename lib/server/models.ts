@@ -3,10 +3,13 @@ import path from "node:path";
 import { InsufficientMemoryError, SdcppError } from "../errors.js";
 import { inspectModel } from "../inspect.js";
 import { loadModel, type Model } from "../model.js";
-import { families, listModels } from "../models.js";
+import { families, familyDefaults, listModels, modelName } from "../models.js";
 import type { Family, ModelDefaults, ModelOptions, ProgressEvent } from "../types/index.js";
 import { HttpError } from "./errors.js";
 import type { CheckedHandlerOptions } from "./options.js";
+
+/** Whose defaults go for files that do not show their family. */
+const usualFamily: Family = "sd3.5-medium";
 
 /** A model that may be asked for by name. */
 export interface ServedModel {
@@ -32,8 +35,6 @@ interface Loaded {
   lastUse: number;
   timer?: NodeJS.Timeout;
 }
-
-const checkpoint = /\.(gguf|safetensors|sft|ckpt|pt|pth)$/i;
 
 /** The models of a server: listed, loaded when they are asked for, unloaded when idle or when another one needs the memory. */
 export class Models {
@@ -187,7 +188,16 @@ export class Models {
     const all = [files, model ?? [], diffusionModel ?? [], clipL ?? [], clipG ?? [], t5xxl ?? [], vae ?? []].flat();
     const main = diffusionModel ?? model ?? all[0] ?? "model";
     const { family = given.family, maxSide, license } = await inspectModel(all);
-    return { id: nameOf(main), aliases: [], family, license, maxSide, defaults: defaultsOf(family, maxSide), created: 0, files: given };
+    return {
+      id: modelName(main),
+      aliases: [],
+      family,
+      license,
+      maxSide,
+      defaults: familyDefaults(family ?? usualFamily, maxSide ?? Infinity),
+      created: 0,
+      files: given,
+    };
   }
 
   /** Checkpoints with a diffusion model, and folders that make a model; loose encoders and VAEs beside them go with those that lack them. */
@@ -196,7 +206,7 @@ export class Models {
     if (modelsDir === undefined) return [];
     const root = await realpath(modelsDir).catch(() => undefined);
     const entries = root === undefined ? [] : await readdir(root, { withFileTypes: true }).catch(() => []);
-    const found = entries.filter((entry) => !entry.name.startsWith(".") && (entry.isDirectory() || checkpoint.test(entry.name)));
+    const found = entries.filter((entry) => !entry.name.startsWith(".") && (entry.isDirectory() || modelName(entry.name) !== entry.name));
     const inside = await Promise.all(
       found.map(async ({ name }) => {
         const file = path.join(root as string, name);
@@ -224,12 +234,12 @@ export class Models {
       const isPart = !hasDiffusion && files.some(({ layout }) => layout === "part" || layout === "llama.cpp" || layout === "diffusers");
       const served: ServedModel | undefined = hasDiffusion
         ? {
-            id: nameOf(file),
+            id: modelName(file),
             aliases: [path.basename(file)],
             family,
             license,
             maxSide,
-            defaults: defaultsOf(family, maxSide),
+            defaults: familyDefaults(family ?? usualFamily, maxSide ?? Infinity),
             created: Math.floor(mtimeMs / 1000),
             files: { files: file },
           }
@@ -243,8 +253,6 @@ export class Models {
   }
 }
 
-const nameOf = (file: string) => path.basename(file).replace(checkpoint, "");
-
 function ofCatalog({ id, aliases, family, license, defaults }: Awaited<ReturnType<typeof listModels>>[number]): ServedModel {
   return {
     id,
@@ -256,9 +264,4 @@ function ofCatalog({ id, aliases, family, license, defaults }: Awaited<ReturnTyp
     created: 0,
     files: { preset: id as ModelOptions["preset"] },
   };
-}
-
-function defaultsOf(family: Family = "sd3.5-medium", maxSide = Infinity): ModelDefaults {
-  const { defaults } = families[family];
-  return { ...defaults, width: Math.min(defaults.width, maxSide), height: Math.min(defaults.height, maxSide) };
 }

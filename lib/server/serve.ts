@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 import { createAdaptorServer } from "@hono/node-server";
 import { InvalidOptionError } from "../errors.js";
 import { checkOptions, type OptionTable } from "../options/check.js";
+import { isLoopback } from "./gate.js";
 import { createHandler, type Handler } from "./handler.js";
 import type { HandlerOptions } from "./options.js";
 
@@ -45,8 +46,6 @@ function patience(seconds: number) {
   };
 }
 const mostConnections = 4096;
-
-const isLoopback = (host: string) => host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
 
 /**
  * Starts a server; resolves when it listens.

@@ -3,7 +3,7 @@ import type { CommandModule } from "yargs";
 import { InvalidOptionError } from "../../errors.js";
 import { loadModel, type Model } from "../../model.js";
 import { families } from "../../models.js";
-import { checkGenerateOptions, generateOptions, modelOptions } from "../../options/index.js";
+import { checkGenerateOptions, generateOptions, modelOptions, widestLimits } from "../../options/index.js";
 import { formatOf } from "../../picture/image.js";
 import { openImage } from "../../picture/inputs.js";
 import { toJson } from "../../picture/json.js";
@@ -84,7 +84,7 @@ export const generate: CommandModule<object, Arguments> = {
     // Mistakes show before the model loads; its own limits are checked by generate().
     const { defaults } = families.demo;
     const loraDir = argv["lora-dir"] as string | undefined;
-    const { parameters, images } = checkGenerateOptions(run, { defaults, maxSide: 16_384, depth: 256, loraDir });
+    const { parameters, images } = checkGenerateOptions(run, { ...widestLimits, defaults, loraDir });
     if (images) await openImage(images.initImage, "initImage");
     if (images?.mask && images.mask !== "alpha") await openImage(images.mask, "mask");
     const { batchCount: count, prompt } = parameters;

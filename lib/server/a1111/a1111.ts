@@ -1,5 +1,6 @@
 import { readFields } from "../body.js";
 import type { Convention } from "../core.js";
+import { inTheirWords } from "../errors.js";
 import { answerOf } from "./answer.js";
 import { Drawings } from "./drawing.js";
 import { extras } from "./extras.js";
@@ -28,7 +29,7 @@ export const a1111: Convention = {
     lists(app, core, settings);
   },
   errorBody: ({ code, message, param }) => {
-    const detail = inTheirWords(message, param);
+    const detail = inTheirWords(message, param, theirs);
     return { error: code, detail, body: "", errors: detail };
   },
 };
@@ -52,9 +53,3 @@ const theirs: Record<string, string> = {
   upscaler: "upscaler_1",
   scale: "upscaling_resize",
 };
-
-/** A message that begins with the option it is about begins with the field instead. */
-function inTheirWords(message: string, param: string | undefined): string {
-  const name = param !== undefined && Object.hasOwn(theirs, param) ? theirs[param] : undefined;
-  return name && param && message.startsWith(`${param}:`) ? name + message.slice(param.length) : message;
-}

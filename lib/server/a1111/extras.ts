@@ -5,7 +5,7 @@ import { readTexts } from "../../picture/metadata.js";
 import { parseParameters } from "../../picture/parameters.js";
 import { sharp } from "../../picture/sharp.js";
 import { pictureOf, readFields } from "../body.js";
-import type { App, Core } from "../core.js";
+import type { App, Core, RequestContext } from "../core.js";
 import { checkPicture } from "../draw.js";
 import { enlarge } from "../enlarge.js";
 import { HttpError } from "../errors.js";
@@ -16,16 +16,14 @@ import type { AllSettings, Settings } from "./settings.js";
 
 /** Pictures made larger, and what a picture's file says of how it was made. */
 export function extras(app: App, core: Core, settings: AllSettings): void {
+  const requestOf = (context: RequestContext, fields: Fields): Request => {
+    const owner = context.get("owner");
+    return { core, fields, owner, signal: context.req.raw.signal, settings: settings.of(owner) };
+  };
+
   app.post("/sdapi/v1/extra-single-image", async (context) => {
     const fields = await readFields(context, core.options);
-    const request = {
-      core,
-      fields,
-      owner: context.get("owner"),
-      signal: context.req.raw.signal,
-      settings: settings.of(context.get("owner")),
-    };
-    const [image = ""] = await enlargeAll(request, [pictureOf(fields.image, "image")]);
+    const [image = ""] = await enlargeAll(requestOf(context, fields), [pictureOf(fields.image, "image")]);
     return context.json({ html_info: "", image });
   });
 
@@ -34,14 +32,7 @@ export function extras(app: App, core: Core, settings: AllSettings): void {
     const list = Array.isArray(fields.imageList) ? (fields.imageList as ({ data?: unknown } | null)[]) : [];
     const images = list.map((item, at) => pictureOf(item?.data, `imageList[${at}]`));
     if (images.length === 0) throw new HttpError(422, "HTTPException", "imageList: expected at least one picture.", "imageList");
-    const request = {
-      core,
-      fields,
-      owner: context.get("owner"),
-      signal: context.req.raw.signal,
-      settings: settings.of(context.get("owner")),
-    };
-    return context.json({ html_info: "", images: await enlargeAll(request, images) });
+    return context.json({ html_info: "", images: await enlargeAll(requestOf(context, fields), images) });
   });
 
   app.post("/sdapi/v1/png-info", async (context) => {

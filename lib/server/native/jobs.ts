@@ -1,10 +1,11 @@
+import { toJson } from "../../picture/json.js";
 import type { ImageFormat } from "../../types/index.js";
 import { readFields } from "../body.js";
 import type { App, Core } from "../core.js";
 import { draw } from "../draw.js";
 import { HttpError } from "../errors.js";
 import { events } from "../sse.js";
-import { json, replacer } from "./json.js";
+import { json } from "./json.js";
 import { readRequest } from "./request.js";
 import { viewEvent, viewJob } from "./view.js";
 
@@ -82,7 +83,7 @@ export function jobs(app: App, core: Core): void {
     const after = Number(context.req.header("last-event-id") ?? context.req.query("after") ?? 0);
     return events(context, async (stream, signal) => {
       for await (const { id, event } of job.events({ after: Number.isInteger(after) ? after : 0, signal })) {
-        const data = JSON.stringify(await viewEvent(event, job, basePath, core.roots), replacer);
+        const data = toJson(await viewEvent(event, job, basePath, core.roots));
         await stream.writeSSE({ id: String(id), event: event.type, data });
       }
     });

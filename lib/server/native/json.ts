@@ -1,9 +1,6 @@
-/** 64-bit seeds are text in JSON. */
-export function replacer(_name: string, value: unknown): unknown {
-  return typeof value === "bigint" ? String(value) : value;
-}
+import { toJson } from "../../picture/json.js";
 
 export function json(value: object, status: number, headers: Headers): Response {
   headers.set("content-type", "application/json");
-  return new Response(JSON.stringify(value, replacer), { status, headers });
+  return new Response(toJson(value), { status, headers });
 }

@@ -1,3 +1,4 @@
+import type { Option } from "../../options/check.js";
 import { type Schema, schemaOfTable } from "../../options/schema.js";
 import type { App, Core } from "../core.js";
 import { answer, error, json, keptPaths, listed, ref } from "./paths.js";
@@ -5,17 +6,13 @@ import { jobOptions } from "./request.js";
 
 const jobParameter = { name: "id", in: "path", required: true, schema: { type: "string", format: "uuid" }, description: "A job's id" };
 
-const loras: Schema = {
-  description: "LoRAs by name, as /v1/loras lists them; they add up",
-  type: "array",
-  maxItems: 64,
-  items: {
-    type: "object",
-    properties: { name: { type: "string" }, weight: { type: "number", minimum: -100, maximum: 100, default: 1 } },
-    required: ["name"],
-    additionalProperties: false,
-  },
-};
+/** `loras` of `generate`, by name instead of by path. */
+function namedLoras(): Option {
+  const list = jobOptions.loras as Extract<Option, { kind: "list" }>;
+  const { path: _path, ...others } = (list.of as Extract<Option, { kind: "object" }>).members;
+  const name: Option = { kind: "string", maxBytes: 32_768, filled: true, required: true, description: "As /v1/loras lists it" };
+  return { ...list, of: { kind: "object", members: { name, ...others }, description: "LoRA" }, description: "LoRAs to apply, by name" };
+}
 
 const picture: Schema = {
   type: "object",
@@ -83,7 +80,6 @@ const failure: Schema = {
 
 /** The jobs API in OpenAPI 3.1; what a job may ask for comes from the option tables. */
 export function describeApi({ options: { basePath, apiKeys } }: Core): object {
-  const { loras: _loras, ...table } = jobOptions;
   return {
     openapi: "3.1.0",
     info: { title: "node-sd-cpp", version: (require("../../../package.json") as { version: string }).version, license: { name: "MIT" } },
@@ -180,7 +176,10 @@ export function describeApi({ options: { basePath, apiKeys } }: Core): object {
     },
     components: {
       schemas: {
-        Request: schemaOfTable(table, { model: { type: "string", description: "Name of /v1/models. Default: the server's" }, loras }),
+        Request: schemaOfTable(
+          { ...jobOptions, loras: namedLoras() },
+          { model: { type: "string", description: "Name of /v1/models. Default: the server's" } },
+        ),
         Job: job,
         Picture: picture,
         Error: failure,

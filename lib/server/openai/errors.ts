@@ -1,4 +1,4 @@
-import type { ErrorInfo } from "../errors.js";
+import { type ErrorInfo, inTheirWords } from "../errors.js";
 
 /** Options by the names that they have in requests. */
 const names: Record<string, string> = {
@@ -27,10 +27,9 @@ function typeOf(status: number): string {
 /** `{ error: { message, type, param, code } }` */
 export function errorBody({ status, code, message, param }: ErrorInfo): { error: object } {
   const field = param === undefined ? undefined : (names[param] ?? param);
-  const text = param !== undefined && message.startsWith(`${param}:`) ? `${field}${message.slice(param.length)}` : message;
   return {
     error: {
-      message: text,
+      message: inTheirWords(message, param, names),
       type: typeOf(status),
       param: field ?? null,
       code: codes[code] ?? code.replace(/^ERR_/, "").toLowerCase(),
